@@ -1,0 +1,3 @@
+from mini_exp.cli import main
+
+main()

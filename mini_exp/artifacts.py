@@ -1,0 +1,427 @@
+"""The only reader and writer of the results directory: atomic writes, hashes, manifest, lock.
+
+What a file holds follows from its name; no file is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mini_exp.errors import ArtifactError, MiniExpError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mini_exp.types import (
+        Dataset,
+        Evaluation,
+        History,
+        LayerSelection,
+        Networks,
+        SecondMoments,
+        Selection,
+        WidthPath,
+    )
+
+MANIFEST = "manifest.json"
+MANIFEST_VERSION = 1
+
+
+# Files and their hashes
+
+
+def sha256(path: Path) -> str | None:
+    """Hexadecimal SHA-256 of a file's content; None where there is no file."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def write_bytes(path: Path, content: bytes) -> str:
+    """Write a file so that it is whole or absent under its name, whenever the process dies.
+
+    A temporary file in the same directory is flushed to disk and renamed.
+
+    Returns
+    -------
+    str
+        Its SHA-256.
+
+    Raises
+    ------
+    ArtifactError
+        If the disk is full or the directory cannot be written; an earlier file stays as it was.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        temporary = None
+        with _directory(path.parent) as parent:
+            os.fsync(parent)
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+    return hashlib.sha256(content).hexdigest()
+
+
+@contextlib.contextmanager
+def _directory(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+# The manifest
+
+
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """What the results directory holds and how it was made; empty where there is no manifest.
+
+    Raises
+    ------
+    ArtifactError
+        If it is unreadable or of another version.
+    """
+    path = directory / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {"version": MANIFEST_VERSION, "steps": {}}
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError:
+        manifest = None
+    if (
+        not isinstance(manifest, dict)
+        or manifest.get("version") != MANIFEST_VERSION
+        or not isinstance(manifest.get("steps"), dict)
+    ):
+        raise ArtifactError(
+            f"{path}: damaged, or of another version of mini-exp; delete it to run every step anew"
+        )
+    return manifest
+
+
+def write_manifest(directory: Path, manifest: Mapping[str, Any]) -> None:
+    """Replace the manifest."""
+    text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+    write_bytes(directory / MANIFEST, text.encode())
+
+
+@contextlib.contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold a results directory for one process.
+
+    The operating system frees the lock when its process ends, however it ends.
+
+    Raises
+    ------
+    ArtifactError
+        If another process holds it, naming that process and since when.
+    """
+    import filelock
+
+    owner = directory / ".lock-owner"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(directory / ".lock", blocking=False)
+        lock.acquire()
+    except filelock.Timeout:
+        try:
+            holder = owner.read_text()
+        except OSError:
+            holder = "another process"
+        raise ArtifactError(f"{directory}: in use by {holder}; wait until it has ended") from None
+    except OSError as error:
+        raise ArtifactError(f"{directory}: cannot be written: {error.strerror}") from None
+    try:
+        now = time.strftime("%Y-%m-%d %H:%M:%S")
+        write_bytes(owner, f"process {os.getpid()} since {now}".encode())
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        lock.release()
+
+
+# What the files hold. On disk there is one replicate, the first.
+
+
+def _arrays_to_npz(arrays: Mapping[str, np.ndarray]) -> bytes:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _npz_to_arrays(content: bytes) -> dict[str, np.ndarray]:
+    import numpy as np
+
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _write_dataset(dataset: Dataset) -> bytes:
+    return _arrays_to_npz(
+        {
+            "X_train": dataset.x_train[0],
+            "y_train": dataset.y_train[0],
+            "X_test": dataset.x_test[0],
+            "y_test": dataset.y_test[0],
+        }
+    )
+
+
+def _read_dataset(content: bytes) -> Dataset:
+    from mini_exp.types import Dataset
+
+    arrays = _npz_to_arrays(content)
+    return Dataset(*(arrays[name][None] for name in ("X_train", "y_train", "X_test", "y_test")))
+
+
+def _write_networks(networks: Networks) -> bytes:
+    import safetensors.torch
+
+    tensors = {f"layers.{i}.weight": tensor[0] for i, tensor in enumerate(networks.weights)}
+    tensors |= {f"layers.{i}.bias": tensor[0] for i, tensor in enumerate(networks.biases)}
+    return safetensors.torch.save(
+        {name: tensor.cpu().double().contiguous() for name, tensor in tensors.items()}
+    )
+
+
+def _read_networks(content: bytes) -> Networks:
+    import safetensors.torch
+
+    from mini_exp.types import Networks
+
+    tensors = safetensors.torch.load(content)
+    n_layers = sum(name.endswith(".weight") for name in tensors)
+    weights = tuple(tensors[f"layers.{i}.weight"][None] for i in range(n_layers))
+    has_bias = len(tensors) > n_layers
+    return Networks(
+        weights,
+        tuple(tensors[f"layers.{i}.bias"][None] for i in range(n_layers)) if has_bias else (),
+    )
+
+
+def _write_history(history: History) -> bytes:
+    import pandas as pd
+
+    frame = pd.DataFrame(
+        {
+            "epoch": range(1, history.loss.shape[1] + 1),
+            "loss": history.loss[0],
+            "accuracy": history.accuracy[0],
+            "test_loss": history.test_loss[0],
+            "test_accuracy": history.test_accuracy[0],
+        }
+    )
+    return _frame_to_csv(frame)
+
+
+def _read_history(content: bytes) -> History:
+    from mini_exp.types import History
+
+    frame = _csv_to_frame(content)
+    names = ("loss", "accuracy", "test_loss", "test_accuracy")
+    return History(*(frame[name].to_numpy()[None] for name in names))
+
+
+def _write_moments(moments: SecondMoments) -> bytes:
+    import numpy as np
+
+    arrays: dict[str, np.ndarray] = {}
+    for layer, (sigma, values, vectors) in enumerate(
+        zip(moments.sigma, moments.eigenvalues, moments.eigenvectors, strict=True), start=1
+    ):
+        arrays[f"sigma_{layer}"] = sigma[0]
+        arrays[f"eigenvalues_{layer}"] = values[0]
+        arrays[f"eigenvectors_{layer}"] = vectors[0]
+    arrays["n_samples"] = np.array(moments.n_samples)
+    return _arrays_to_npz(arrays)
+
+
+def _read_moments(content: bytes) -> SecondMoments:
+    from mini_exp.types import SecondMoments
+
+    arrays = _npz_to_arrays(content)
+    layers = range(1, sum(name.startswith("sigma_") for name in arrays) + 1)
+    return SecondMoments(
+        tuple(arrays[f"sigma_{layer}"][None] for layer in layers),
+        tuple(arrays[f"eigenvalues_{layer}"][None] for layer in layers),
+        tuple(arrays[f"eigenvectors_{layer}"][None] for layer in layers),
+        int(arrays["n_samples"]),
+    )
+
+
+def _write_widths(path: WidthPath) -> bytes:
+    import pandas as pd
+
+    columns: dict[str, Any] = {"rho": path.rho}
+    layers = range(path.lambda_.shape[2])
+    columns |= {f"lambda_{layer + 1}": path.lambda_[0, :, layer] for layer in layers}
+    columns |= {f"dof_{layer + 1}": path.degrees_of_freedom[0, :, layer] for layer in layers}
+    columns |= {f"width_{layer + 1}": path.width[0, :, layer] for layer in layers}
+    columns |= {"objective": path.objective[0], "converged": path.converged[0]}
+    return _frame_to_csv(pd.DataFrame(columns))
+
+
+def _read_widths(content: bytes) -> WidthPath:
+    from mini_exp.types import WidthPath
+
+    frame = _csv_to_frame(content)
+    layers = range(1, sum(name.startswith("lambda_") for name in frame) + 1)
+    return WidthPath(
+        frame["rho"].to_numpy(),
+        frame[[f"lambda_{layer}" for layer in layers]].to_numpy()[None],
+        frame[[f"dof_{layer}" for layer in layers]].to_numpy()[None],
+        frame[[f"width_{layer}" for layer in layers]].to_numpy()[None],
+        frame["objective"].to_numpy()[None],
+        frame["converged"].to_numpy(dtype=bool)[None],
+    )
+
+
+def _write_selection(selection: Selection) -> bytes:
+    def columns(values: Mapping[str, np.ndarray]) -> dict[str, list[float]]:
+        return {name: column[0].tolist() for name, column in values.items()}
+
+    layers = [
+        {
+            "layer": number,
+            "width": width,
+            "indices": layer.index_path[0, :width].tolist(),
+            "information": layer.information_ratio[0, :width].tolist(),
+            "path": layer.index_path[0].tolist(),
+            "path_information": layer.information_ratio[0].tolist(),
+            "output_scale": float(layer.output_scale[0]),
+            "losses": columns(layer.losses),
+            "exhaustive": columns(layer.exhaustive),
+        }
+        for number, (width, layer) in enumerate(
+            zip(selection.widths, selection.layers, strict=True), start=1
+        )
+    ]
+    return (json.dumps({"layers": layers}, indent=1) + "\n").encode()
+
+
+def _read_selection(content: bytes) -> Selection:
+    import numpy as np
+
+    from mini_exp.types import LayerSelection, Selection
+
+    def layer(entry: dict[str, Any]) -> LayerSelection:
+        return LayerSelection(
+            np.array([entry["path"]]),
+            np.array([entry["path_information"]]),
+            np.array([entry["output_scale"]]),
+            {name: np.array([column]) for name, column in entry["losses"].items()},
+            {name: np.array([column]) for name, column in entry["exhaustive"].items()},
+        )
+
+    layers = json.loads(content)["layers"]
+    return Selection(tuple(entry["width"] for entry in layers), tuple(map(layer, layers)))
+
+
+def _write_evaluations(evaluations: list[Evaluation]) -> bytes:
+    import dataclasses
+
+    import pandas as pd
+
+    return _frame_to_csv(pd.DataFrame([dataclasses.asdict(row) for row in evaluations]))
+
+
+def _read_evaluations(content: bytes) -> list[Evaluation]:
+    from mini_exp.types import Evaluation
+
+    return [Evaluation(**row) for row in _csv_to_frame(content).to_dict(orient="records")]
+
+
+def _frame_to_csv(frame: Any) -> bytes:
+    """Floats in the shortest form that reads back to the same bits."""
+    text: str = frame.to_csv(index=False, lineterminator="\n")
+    return text.encode()
+
+
+def _csv_to_frame(content: bytes) -> Any:
+    import pandas as pd
+
+    return pd.read_csv(io.BytesIO(content), float_precision="round_trip")
+
+
+_FORMATS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
+    "dataset.npz": (_write_dataset, _read_dataset),
+    "original.safetensors": (_write_networks, _read_networks),
+    "history.csv": (_write_history, _read_history),
+    "covariance.npz": (_write_moments, _read_moments),
+    "widths.csv": (_write_widths, _read_widths),
+    "selection.json": (_write_selection, _read_selection),
+    "compressed.safetensors": (_write_networks, _read_networks),
+    "finetuned.safetensors": (_write_networks, _read_networks),
+    "finetune_history.csv": (_write_history, _read_history),
+    "evaluation.csv": (_write_evaluations, _read_evaluations),
+}
+
+
+def write(path: Path, value: Any) -> str:
+    """Write an artifact in the format that belongs to its name; return its SHA-256."""
+    return write_bytes(path, _FORMATS[path.name][0](value))
+
+
+def read(path: Path, expected: str | None) -> Any:
+    """Read an artifact and check that it is the one the manifest names.
+
+    Parameters
+    ----------
+    path : Path
+    expected : str or None
+        SHA-256 that the file had when the step's state was found; checked on the very bytes that
+        are parsed.
+
+    Raises
+    ------
+    ArtifactError
+        If the file is missing, differs, or does not parse.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read: {error.strerror}") from None
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise ArtifactError(f"{path}: damaged or replaced: not the file that was written here")
+    try:
+        return _FORMATS[path.name][1](content)
+    except MiniExpError:
+        raise
+    except (ValueError, KeyError, TypeError, EOFError) as error:
+        raise ArtifactError(f"{path}: cannot be parsed: {error}") from None

@@ -1,0 +1,188 @@
+"""The command line: parse, call, print, map errors to exit codes.
+
+Exit codes: 0 done; 1 the run failed; 2 bad usage or bad config; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mini_exp import __version__
+from mini_exp.errors import ConfigError, MiniExpError
+
+
+class _Group(click.Group):
+    """Turns every error into one message and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of the steps, not of the alphabet
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("mini-exp: interrupted; finished steps are kept", err=True)
+            ctx.exit(130)
+        except MiniExpError as error:
+            if ctx.meta.get("debug"):
+                traceback.print_exc()
+            for line in str(error).splitlines():
+                click.echo(f"mini-exp: {line}", err=True)
+            ctx.exit(2 if isinstance(error, ConfigError) else 1)
+        except Exception as error:
+            if ctx.meta.get("debug"):
+                raise
+            text = " ".join(str(error).split())
+            click.echo(
+                f"mini-exp: internal error: {type(error).__name__}: {text}; "
+                "--debug shows where, please report it",
+                err=True,
+            )
+            ctx.exit(1)
+
+
+def _remember_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    ctx.meta["debug"] = value
+
+
+def _config_argument(function: Callable[..., None]) -> Callable[..., None]:
+    """The experiment file and the options that change what is read from it."""
+    for decorate in reversed(
+        [
+            click.argument("config", type=click.Path(path_type=Path)),
+            click.option(
+                "--set",
+                "overrides",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="Change a setting of every variant, e.g. train.epochs=50, or of one: "
+                "variants.published.train.epochs=50. Repeatable.",
+            ),
+            click.option("--device", metavar="NAME", help="Short for --set device=NAME."),
+            click.option(
+                "--debug",
+                is_flag=True,
+                expose_value=False,
+                callback=_remember_debug,
+                help="Show the traceback of an error.",
+            ),
+        ]
+    ):
+        function = decorate(function)
+    return function
+
+
+_results_option = click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Directory that holds <name>/.",
+)
+_quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+
+
+def _run_options(function: Callable[..., None]) -> Callable[..., None]:
+    force = click.option("--force", is_flag=True, help="Run fresh steps too.")
+    return _config_argument(_results_option(force(_quiet_option(function))))
+
+
+def _experiment(
+    config: Path, overrides: tuple[str, ...], device: str | None, results: Path, quiet: bool
+) -> Any:
+    from mini_exp.config import load_config
+    from mini_exp.pipeline import Experiment
+
+    if device is not None:
+        overrides = (*overrides, f"device={device}")
+    say = (lambda line: None) if quiet else click.echo
+    return Experiment(load_config(config, overrides), results, say)
+
+
+@click.group(cls=_Group)
+@click.version_option(__version__, prog_name="mini-exp")
+def main() -> None:
+    """Spectral Pruning as in Sørby (2019), reproduced and corrected.
+
+    \b
+    mini-exp run configs/mini.yaml      Table 1 and Figures 1–7, from nothing
+    mini-exp status configs/mini.yaml   what is there, what is stale and why
+
+    `run` does the steps in the order below; each works alone too, from what the steps before it
+    have written.
+    """
+
+
+def _add_step(name: str, help_text: str) -> None:
+    @main.command(name, help=help_text)
+    @_run_options
+    def command(
+        config: Path,
+        overrides: tuple[str, ...],
+        device: str | None,
+        results: Path,
+        force: bool,
+        quiet: bool,
+    ) -> None:
+        _experiment(config, overrides, device, results, quiet).run_command(name, force)
+
+
+_add_step("gen-mini", "Draw the data set MINI (4.3.1).")
+_add_step("train", "Train the networks.")
+_add_step("covariance", "Second moments of the hidden layers and their spectra (8.1).")
+_add_step("estimate-width", "Solve the width problem for every ρ (4.2.1–4.2.3).")
+_add_step("select", "Select units greedily (4.1.7) and build the smaller networks.")
+_add_step("finetune", "Train the smaller networks on, and score every stage.")
+_add_step("report", "Tables, figures and report, from what the other steps saved.")
+
+
+@main.command()
+@_run_options
+def run(
+    config: Path,
+    overrides: tuple[str, ...],
+    device: str | None,
+    results: Path,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Run every step that is not fresh, then print Table 1.
+
+    Example: mini-exp run configs/mini.yaml
+    """
+    experiment = _experiment(config, overrides, device, results, quiet)
+    experiment.run(force)
+    experiment.say("")
+    experiment.say((experiment.directory / "table1.txt").read_text(encoding="utf-8"))
+    experiment.say(f"Report: {experiment.directory / 'report.html'}")
+
+
+@main.command()
+@_config_argument
+@_results_option
+def status(config: Path, overrides: tuple[str, ...], device: str | None, results: Path) -> None:
+    """Show each variant's steps: fresh, stale and why, or missing.
+
+    Example: mini-exp status configs/mini.yaml
+    """
+    for state in _experiment(config, overrides, device, results, quiet=False).status():
+        why = f"  ({state.why})" if state.why else ""
+        click.echo(f"{state.variant:16} {state.step:15} {state.state:8}{why}".rstrip())
+
+
+@main.command()
+@_config_argument
+def validate(config: Path, overrides: tuple[str, ...], device: str | None) -> None:
+    """Check an experiment file and print every resolved setting.
+
+    Example: mini-exp validate configs/mini.yaml --set select.theta=1
+    """
+    experiment = _experiment(config, overrides, device, Path("results"), quiet=False)
+    click.echo(experiment.config.as_yaml(), nl=False)

@@ -1,0 +1,455 @@
+"""Experiment files: YAML → one resolved `Settings` per variant, or one clear error."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
+
+from mini_exp.errors import ConfigError
+
+Positive = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+# Strict mode takes no list for a tuple, and YAML has only lists.
+Widths = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Data(_Section):
+    """MINI (4.3.1)."""
+
+    kind: Literal["mini"] = "mini"
+    n_train: Positive = Field(100, description="training samples")
+    n_test: Positive = Field(100, description="test samples; the published run had 99")
+    n_population: Positive = Field(100_000, description="draws that stand for the population")
+    epsilon: float = Field(0.1, ge=0, description="ε: covariance of two coordinates of T")
+    labels: Literal["thesis", "swapped"] = Field(
+        "thesis", description="1 where X̄ ≥ −0.6 (4.3.1), or swapped as in the author's code"
+    )
+
+
+class Model(_Section):
+    """MiniModel: ReLU layers and one sigmoid output."""
+
+    kind: Literal["mlp"] = "mlp"
+    widths: Widths = Field((16, 12, 10), description="hidden widths")
+    bias: bool = Field(False, description="with biases")
+
+
+class Train(_Section):
+    """Adam on the mean binary cross-entropy."""
+
+    epochs: Positive = Field(200, description="passes over the training set")
+    batch_size: Positive = Field(32, description="samples per step; the last batch may be smaller")
+    learning_rate: PositiveFloat = Field(1e-3, description="of Adam")
+
+
+class Covariance(_Section):
+    """Second moment of every hidden layer's output (appendix 8.1)."""
+
+    scale: Literal["sum", "mean"] = Field(
+        "mean", description="mean over the samples (8.1), or their sum (the author's)"
+    )
+
+
+class Rho(_Section):
+    """Regular grid of ρ (4.2.3)."""
+
+    start: PositiveFloat = 1.0
+    stop: PositiveFloat = 10.0
+    num: Positive = 91
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Rho:
+        if self.stop < self.start or (self.num > 1 and self.stop == self.start):
+            raise ValueError(f"expected start < stop, got {self.start} and {self.stop}")
+        return self
+
+
+class Choose(_Section):
+    """How the widths are chosen: exactly one of these."""
+
+    rho: PositiveFloat | None = Field(None, description="the widths that this ρ gives")
+    parameters: Positive | None = Field(None, description="the most parameters within this number")
+    information: float | None = Field(
+        None, gt=0, le=1, description="α: per layer, the fewest units with 𝒞 ≥ α"
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Choose:
+        if len(self.model_fields_set) != 1 or None in self.model_dump(exclude_unset=True).values():
+            raise ValueError("expected exactly one of rho, parameters, information")
+        return self
+
+
+Choice = Annotated[
+    Annotated[Widths, Tag("widths")] | Annotated[Choose, Tag("rule")],
+    Discriminator(lambda value: "widths" if isinstance(value, list | tuple) else "rule"),
+]
+
+
+class Width(_Section):
+    """The width problem (4.2.1–4.2.3)."""
+
+    solver: Literal["published", "exact"] = Field(
+        "exact", description="the author's Newton-CG, or the certified global minimum"
+    )
+    regularizer: Literal["square", "abs"] = Field("square", description="R(p) = p² or |p|")
+    boundary: Literal["hidden", "parameters"] = Field(
+        "parameters", description="products of hidden widths only, or with input and output"
+    )
+    rho: Rho = Rho()
+    choose: Choice = Field((8, 3, 3), description="explicit widths, or a rule")
+
+    @model_validator(mode="after")
+    def _published_is_hidden(self) -> Width:
+        if self.solver == "published" and self.boundary != "hidden":
+            raise ValueError("the published solver knows only boundary: hidden")
+        return self
+
+
+class Select(_Section):
+    """Greedy selection of units (4.1.7)."""
+
+    scope: Literal["complement", "full"] = Field(
+        "full", description="F: the units outside J with unit weight (published), or all units"
+    )
+    theta: float = Field(0.5, ge=0, le=1, description="θ: 1 units alone, 0 what is read of them")
+
+
+class Compress(_Section):
+    """The smaller network's weights (4.1.1, 4.1.2)."""
+
+    weights: Literal["slice", "reconstruct"] = Field(
+        "reconstruct", description="copy the kept rows and columns, or fold A_J into the next layer"
+    )
+    ridge: float = Field(0.0, ge=0, description="w, in units of tr(Σ) / m")
+
+
+class Settings(_Section):
+    """All settings of one variant."""
+
+    seed: int = Field(1701, ge=0, lt=2**63, description="of every random number")
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] = Field(
+        "cpu", description="cpu or cuda"
+    )
+    dtype: Literal["float64", "float32"] = Field("float64", description="of the networks")
+    data: Data = Data()
+    model: Model = Model()
+    train: Train = Train()
+    covariance: Covariance = Covariance()
+    width: Width = Width()
+    select: Select = Select()
+    compress: Compress = Compress()
+    finetune: Train = Train()
+
+    @model_validator(mode="after")
+    def _chosen_widths_fit(self) -> Settings:
+        chosen, widths = self.width.choose, self.model.widths
+        if isinstance(chosen, tuple):
+            if len(chosen) != len(widths):
+                raise ValueError(
+                    f"width.choose: expected {len(widths)} widths, one per hidden layer, "
+                    f"got {len(chosen)}"
+                )
+            for layer, (kept, width) in enumerate(zip(chosen, widths, strict=True), start=1):
+                if kept > width:
+                    raise ValueError(
+                        f"width.choose: expected at most {width} units in layer {layer}, got {kept}"
+                    )
+        return self
+
+
+class Config(BaseModel):
+    """A resolved experiment."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    variants: dict[str, Settings]
+
+    def as_yaml(self) -> str:
+        """The resolved settings, every default spelled out."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def setting(settings: Settings, key: str) -> Any:
+    """The value of a dotted key as plain JSON data; None where the settings have no such key."""
+    value: Any = settings.model_dump(mode="json")
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read and check an experiment file.
+
+    Parameters
+    ----------
+    path : Path
+    overrides : sequence of "dotted.key=value"
+        Applied last, to every variant; ``variants.<variant>.<key>=value`` to one.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file, the key, what was expected and what came. Nothing is written.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    try:
+        raw = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {_one_line(error)}") from None
+    return _resolved(str(path), raw, [_override(text) for text in overrides])
+
+
+def _resolved(source: str, raw: Any, overrides: list[tuple[list[str], Any]]) -> Config:
+    if raw is None:
+        raise ConfigError(f"{source}: empty; expected name and variants")
+    shared = _string_keyed(source, raw)
+    name = _checked_name(source, "name", shared.pop("name", None))
+    variants = shared.pop("variants", None)
+    if not isinstance(variants, dict) or not variants:
+        raise ConfigError(
+            f"{source}: variants: expected a mapping from variant to the settings it changes, "
+            f"got {_shown(variants)}"
+        )
+    specific = {
+        _checked_name(source, "variants", key): _mapping(source, f"variants.{key}", value)
+        for key, value in variants.items()
+    }
+    for key, value in overrides:
+        if key == ["name"]:
+            name = _checked_name("--set", "name", value)
+        elif key[0] == "variants":
+            if len(key) < 3 or key[1] not in specific:
+                raise ConfigError(
+                    f"--set: {'.'.join(key)}: expected variants.VARIANT.KEY with a variant of "
+                    f"{', '.join(specific)}"
+                )
+            _put(specific[key[1]], key[2:], value)
+        else:
+            _put(shared, key, value)
+            for settings in specific.values():
+                _drop(settings, key)
+
+    set_keys = [".".join(key) for key, _ in overrides]
+    problems: dict[str, None] = {}  # in order, without repeats
+    resolved = {}
+    for variant, settings in specific.items():
+        try:
+            resolved[variant] = Settings.model_validate(_merged(shared, settings))
+        except ValidationError as error:
+            for problem in error.errors():
+                text = _message(problem, variant, settings)
+                from_option = any(text.startswith((f"{key}:", f"{key}.")) for key in set_keys)
+                problems[f"{'--set' if from_option else source}: {text}"] = None
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return Config(name=name, variants=resolved)
+
+
+def _string_keyed(source: str, raw: Any, where: str = "") -> dict[str, Any]:
+    """A copy in which every mapping's keys are known to be strings."""
+    if not isinstance(raw, dict):
+        raise ConfigError(
+            f"{source}: {where or 'top level'}: expected a mapping, got {_shown(raw)}"
+        )
+    for key in raw:
+        if not isinstance(key, str):
+            raise ConfigError(f"{source}: {where}{'.' if where else ''}{key}: expected a string")
+    return {
+        key: _string_keyed(source, value, f"{where}.{key}".lstrip("."))
+        if isinstance(value, dict)
+        else value
+        for key, value in raw.items()
+    }
+
+
+def _mapping(source: str, where: str, value: Any) -> dict[str, Any]:
+    return {} if value is None else _string_keyed(source, value, where)
+
+
+def _checked_name(source: str, key: str, name: Any) -> str:
+    """A name that is safe as a folder on every system."""
+    reserved = {"figures", "study"} if key == "variants" else set()
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
+        raise ConfigError(
+            f"{source}: {key}: expected a name of letters, digits, '.', '_' and '-' "
+            f"(it becomes a folder), got {_shown(name)}"
+        )
+    if name in reserved:
+        raise ConfigError(f"{source}: {key}: {name!r} is the name of another folder")
+    return name
+
+
+def _override(text: str) -> tuple[list[str], Any]:
+    key, equals, value = text.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise ConfigError(f"--set: expected dotted.key=value, got {text!r}")
+    try:
+        parsed = yaml.load(value, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConfigError(f"--set {key}: not valid YAML: {_one_line(error)}") from None
+    return parts, parsed
+
+
+def _put(settings: dict[str, Any], key: list[str], value: Any) -> None:
+    for part in key[:-1]:
+        inner = settings.get(part)
+        settings[part] = inner = inner if isinstance(inner, dict) else {}
+        settings = inner
+    settings[key[-1]] = value
+
+
+def _drop(settings: dict[str, Any], key: list[str]) -> None:
+    for part in key[:-1]:
+        settings = settings.get(part, {})
+        if not isinstance(settings, dict):
+            return
+    settings.pop(key[-1], None)
+
+
+def _merged(shared: Mapping[str, Any], specific: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections merge key by key; everything else, ``choose`` too, is replaced."""
+    merged = dict(shared)
+    for key, value in specific.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both and key != "choose" else value
+    return merged
+
+
+def _message(problem: Any, variant: str, specific: Mapping[str, Any]) -> str:
+    """One line for one of pydantic's errors."""
+    location = [str(part) for part in problem["loc"]]
+    if "choose" in location[:-1]:
+        del location[location.index("choose") + 1]  # the union's tag is no key
+    where = ".".join(location)
+    inside: Any = specific
+    for part in location:
+        inside = inside.get(part) if isinstance(inside, dict) else None
+    if location and inside is not None:
+        where = f"variants.{variant}.{where}"
+    context = problem.get("ctx", {})
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        return f"{where}: unknown key{_suggestion(location)}"
+    if kind == "value_error":  # one of our validators
+        return f"{where}: {context['error']}" if where else str(context["error"])
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        expected = (
+            "a list of widths, or a mapping with rho, parameters or information"
+            if location[-1] == "choose"
+            else "a mapping"
+        )
+    else:
+        expected = {
+            "int_type": "an integer",
+            "int_from_float": "an integer",
+            "float_type": "a number",
+            "finite_number": "a finite number",
+            "bool_type": "true or false",
+            "string_type": "a string",
+            "tuple_type": "a list",
+            "too_short": "at least one item",
+            "string_pattern_mismatch": "cpu, cuda or cuda:N",
+            "greater_than_equal": f"at least {context.get('ge', 0):g}",
+            "greater_than": f"more than {context.get('gt', 0):g}",
+            "less_than_equal": f"at most {context.get('le', 0):g}",
+            "less_than": f"less than {context.get('lt', 0):g}",
+            "literal_error": str(context.get("expected")),
+        }.get(kind, problem["msg"])
+    return f"{where}: expected {expected}, got {_shown(problem['input'])}"
+
+
+def _suggestion(location: Sequence[str]) -> str:
+    """The nearest key beside the unknown one, or the same key in another section."""
+    model: Any = Settings
+    for part in location[:-1]:
+        model = model.model_fields[part].annotation
+        if part == "choose":
+            model = Choose
+    siblings = [*model.model_fields, *(("name", "variants") if model is Settings else ())]
+    close = difflib.get_close_matches(location[-1], siblings, n=1)
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    elsewhere = [key for key in keys() if key.rsplit(".", 1)[-1] == location[-1]]
+    if elsewhere:
+        return f"; did you mean '{elsewhere[0]}'?"
+    return f"; expected one of {', '.join(model.model_fields)}"
+
+
+def keys(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
+    """Every dotted key of the settings."""
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from keys(inner, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a mapping"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people expect it: no duplicate keys, no aliases, and 1e-3 is a number."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.YAMLError(f"aliases (*{event.anchor}) are not supported{event.start_mark}")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = key_node.value
+            if key in seen if isinstance(key, str) else False:
+                line = key_node.start_mark.line + 1
+                raise yaml.YAMLError(f"line {line}: key '{key}' appears twice")
+            if isinstance(key, str):
+                seen.add(key)
+        return super().construct_mapping(node, deep)
+
+    def flatten_mapping(self, node: Any) -> None:
+        """No merge keys (<<): without aliases they mean nothing."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+0123456789."),
+)

@@ -1,0 +1,416 @@
+"""The only loop over steps: what is fresh, what is stale and why; load, run, save."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mini_exp import __version__, artifacts
+from mini_exp.config import Config, setting
+from mini_exp.errors import ArtifactError, ConfigError, TrainingError
+
+Say = Callable[[str], None]
+
+PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the experiment: what it reads and what it writes, in the order of ``run``."""
+
+    name: str
+    settings: tuple[str, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @property
+    def module(self) -> str:
+        """The module whose ``run(settings, *inputs)`` returns the outputs."""
+        return f"mini_exp.steps.{self.name.replace('-', '_')}"
+
+
+STEPS = (
+    Step(
+        "gen-mini",
+        ("seed", "data.kind", "data.n_train", "data.n_test", "data.epsilon", "data.labels"),
+        (),
+        ("dataset.npz",),
+    ),
+    Step(
+        "train",
+        ("seed", "device", "dtype", "model", "train"),
+        ("dataset.npz",),
+        ("original.safetensors", "history.csv"),
+    ),
+    Step(
+        "covariance",
+        ("covariance",),
+        ("original.safetensors", "dataset.npz"),
+        ("covariance.npz",),
+    ),
+    Step(
+        "estimate-width",
+        ("width.solver", "width.regularizer", "width.boundary", "width.rho", "width.choose.rho"),
+        ("covariance.npz",),
+        ("widths.csv",),
+    ),
+    Step(
+        "select",
+        ("model.bias", "width.choose", "select", "compress"),
+        ("original.safetensors", "covariance.npz", "widths.csv"),
+        ("selection.json", "compressed.safetensors"),
+    ),
+    Step(
+        "finetune",
+        (
+            *("seed", "device", "dtype", "finetune"),
+            *("data.kind", "data.n_population", "data.epsilon", "data.labels"),
+        ),
+        ("dataset.npz", "original.safetensors", "compressed.safetensors"),
+        ("finetuned.safetensors", "finetune_history.csv", "evaluation.csv"),
+    ),
+)
+REPORT = "report"
+COMMANDS = (*(step.name for step in STEPS), REPORT)
+_MAKER = {file: step for step in STEPS for file in step.outputs}
+
+
+@dataclass(frozen=True)
+class State:
+    """Whether a step's results are there and belong to the present settings, inputs and code."""
+
+    variant: str  # "" for the report
+    step: str
+    state: str  # fresh, stale, missing
+    why: str = ""
+
+
+@dataclass
+class _Fingerprint:
+    """Everything that a step's results depend on, each part by name."""
+
+    settings: dict[str, Any]
+    inputs: dict[str, str | None]
+    code: dict[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"settings": self.settings, "inputs": self.inputs, "code": self.code}
+
+
+@dataclass
+class Experiment:
+    """An experiment and its results directory.
+
+    Parameters
+    ----------
+    config : Config
+    results : Path
+        The directory that holds ``<name>/``; created when something is written.
+    say : callable
+        Receives one line per step.
+    """
+
+    config: Config
+    results: Path
+    say: Say = print
+    _hashes: dict[Path, str | None] = field(default_factory=dict)
+
+    @property
+    def directory(self) -> Path:
+        return self.results / self.config.name
+
+    # What is there
+
+    def status(self) -> list[State]:
+        """The state of every step of every variant, then of the report; writes nothing."""
+        manifest = artifacts.read_manifest(self.directory)
+        states = []
+        for variant in self.config.variants:
+            not_fresh: dict[str, State] = {}
+            for step in STEPS:
+                state = self._state(manifest, variant, step)
+                after = [_MAKER[file].name for file in step.inputs]
+                waiting = next((name for name in after if name in not_fresh), None)
+                if state.state == "fresh" and waiting:
+                    state = State(variant, step.name, "stale", f"{waiting} comes first")
+                if state.state != "fresh":
+                    not_fresh[step.name] = state
+                states.append(state)
+        report = self._report_state(manifest)
+        if report.state == "fresh" and any(state.state != "fresh" for state in states):
+            report = State("", REPORT, "stale", "steps before it come first")
+        return [*states, report]
+
+    def _state(self, manifest: dict[str, Any], variant: str, step: Step) -> State:
+        record = manifest["steps"].get(f"{variant}/{step.name}")
+        return self._compared(variant, step.name, record, self._fingerprint(variant, step))
+
+    def _report_state(self, manifest: dict[str, Any]) -> State:
+        record = manifest["steps"].get(REPORT)
+        return self._compared("", REPORT, record, self._report_fingerprint())
+
+    def _compared(self, variant: str, step: str, record: Any, now: _Fingerprint) -> State:
+        folder = self.directory / variant
+        if record is None:
+            return State(variant, step, "missing")
+        for file, expected in record["outputs"].items():
+            found = self._sha256(folder / file)
+            if found is None:
+                return State(variant, step, "missing", f"{file} is not there")
+            if found != expected:
+                return State(variant, step, "stale", f"{file} is damaged or was replaced")
+        for key in sorted(record["settings"].keys() | now.settings.keys()):
+            where, was, is_now = _difference(
+                key, record["settings"].get(key), now.settings.get(key)
+            )
+            if was != is_now:
+                why = f"{where} was {_short(was)}, is {_short(is_now)}"
+                return State(variant, step, "stale", why)
+        for file in sorted(record["inputs"].keys() | now.inputs.keys()):
+            if record["inputs"].get(file) != now.inputs.get(file):
+                return State(variant, step, "stale", f"{file} changed")
+        for module in sorted(record["code"].keys() | now.code.keys()):
+            if record["code"].get(module) != now.code.get(module):
+                return State(variant, step, "stale", f"the code in {module} changed")
+        return State(variant, step, "fresh")
+
+    def _fingerprint(self, variant: str, step: Step) -> _Fingerprint:
+        settings = self.config.variants[variant]
+        return _Fingerprint(
+            settings={key: setting(settings, key) for key in step.settings},
+            inputs={file: self._sha256(self.directory / variant / file) for file in step.inputs},
+            code=_code(step.module),
+        )
+
+    def _report_fingerprint(self) -> _Fingerprint:
+        return _Fingerprint(
+            settings={
+                f"variants.{variant}": settings.model_dump(mode="json")
+                for variant, settings in self.config.variants.items()
+            },
+            inputs={
+                f"{variant}/{file}": self._sha256(self.directory / variant / file)
+                for variant in self.config.variants
+                for file in _MAKER
+            },
+            code=_code(f"mini_exp.steps.{REPORT}"),
+        )
+
+    def _sha256(self, path: Path) -> str | None:
+        if path not in self._hashes:
+            self._hashes[path] = artifacts.sha256(path)
+        return self._hashes[path]
+
+    # Running
+
+    def run(self, force: bool = False) -> None:
+        """Run whatever is not fresh, of every variant, then the report."""
+        _check_devices(self.config)
+        with artifacts.locked(self.directory):
+            for variant in self.config.variants:
+                for step in STEPS:
+                    self._run_step(variant, step, force)
+            self._run_report(force)
+
+    def run_command(self, command: str, force: bool = False) -> None:
+        """Run one step of every variant, from the artifacts of the steps before it.
+
+        Raises
+        ------
+        ArtifactError
+            If an input is missing, stale or damaged, naming the command that makes it. Nothing
+            is run then.
+        """
+        _check_devices(self.config)
+        states = {(state.variant, state.step): state for state in self.status()}
+        steps = [step for step in STEPS if step.name == command]
+        needed = set(_MAKER) if command == REPORT else set(steps[0].inputs)
+        makers = {_MAKER[file].name for file in needed}
+        for (variant, name), state in states.items():
+            if name in makers and state.state != "fresh":
+                why = f": {state.why}" if state.why else ""
+                raise ArtifactError(
+                    f"{command}: {self.directory / variant}: the results of {name} are "
+                    f"{state.state}{why}; make them with `mini-exp {name}`"
+                )
+        with artifacts.locked(self.directory):
+            if command == REPORT:
+                self._run_report(force)
+            for step in steps:
+                for variant in self.config.variants:
+                    self._run_step(variant, step, force)
+
+    def _run_step(self, variant: str, step: Step, force: bool) -> None:
+        manifest = artifacts.read_manifest(self.directory)
+        state = self._state(manifest, variant, step)
+        if state.state == "fresh" and not force:
+            self.say(f"{variant:16} {step.name:15} fresh, skipped")
+            return
+        started = time.perf_counter()
+        folder = self.directory / variant
+        fingerprint = self._fingerprint(variant, step)
+        inputs = [artifacts.read(folder / file, fingerprint.inputs[file]) for file in step.inputs]
+        settings = self.config.variants[variant]
+        try:
+            outputs = importlib.import_module(step.module).run(settings, *inputs)
+        except TrainingError as error:
+            raise TrainingError(f"{variant}: {step.name}: {error}") from None
+        except ConfigError as error:
+            raise ConfigError(f"{variant}: {error}") from None
+        written = {
+            file: artifacts.write(folder / file, value)
+            for file, value in zip(step.outputs, outputs, strict=True)
+        }
+        self._record(f"{variant}/{step.name}", variant, fingerprint, written, started, manifest)
+        self._say_done(variant, step.name, started, state)
+
+    def _run_report(self, force: bool) -> None:
+        manifest = artifacts.read_manifest(self.directory)
+        state = self._report_state(manifest)
+        if state.state == "fresh" and not force:
+            self.say(f"{'':16} {REPORT:15} fresh, skipped")
+            return
+        started = time.perf_counter()
+        fingerprint = self._report_fingerprint()
+        results = {
+            variant: {
+                file: artifacts.read(
+                    self.directory / variant / file, fingerprint.inputs[f"{variant}/{file}"]
+                )
+                for file in _MAKER
+            }
+            for variant in self.config.variants
+        }
+        pages = importlib.import_module(f"mini_exp.steps.{REPORT}").run(self.config, results)
+        pages["config.yaml"] = self.config.as_yaml().encode()
+        written = {
+            file: artifacts.write_bytes(self.directory / file, content)
+            for file, content in pages.items()
+        }
+        self._record(REPORT, "", fingerprint, written, started, manifest)
+        self._say_done("", REPORT, started, state)
+
+    def _say_done(self, variant: str, step: str, started: float, state: State) -> None:
+        why = f"  ({state.why})" if state.why else ""
+        self.say(f"{variant:16} {step:15} {time.perf_counter() - started:6.2f} s{why}")
+
+    def _record(
+        self,
+        key: str,
+        variant: str,
+        fingerprint: _Fingerprint,
+        written: dict[str, str],
+        started: float,
+        manifest: dict[str, Any],
+    ) -> None:
+        for file, digest in written.items():
+            self._hashes[self.directory / variant / file] = digest
+        environment = _environment()
+        label = hashlib.sha256(json.dumps(environment).encode()).hexdigest()[:12]
+        manifest["name"] = self.config.name
+        manifest["seeds"] = {name: s.seed for name, s in self.config.variants.items()}
+        manifest.setdefault("environments", {})[label] = environment
+        manifest["steps"][key] = {
+            **fingerprint.as_json(),
+            "outputs": written,
+            "seconds": round(time.perf_counter() - started, 3),
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "environment": label,
+        }
+        used = {record["environment"] for record in manifest["steps"].values()}
+        manifest["environments"] = {
+            name: made for name, made in manifest["environments"].items() if name in used
+        }
+        artifacts.write_manifest(self.directory, manifest)
+
+
+def _difference(key: str, was: Any, is_now: Any) -> tuple[str, Any, Any]:
+    """The key and the values of the first setting that differs inside a section."""
+    while isinstance(was, dict) and isinstance(is_now, dict) and was != is_now:
+        part = next(p for p in [*was, *is_now] if was.get(p) != is_now.get(p))
+        key, was, is_now = f"{key}.{part}", was.get(part), is_now.get(part)
+    return key, was, is_now
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _check_devices(config: Config) -> None:
+    for variant, settings in config.variants.items():
+        if settings.device.startswith("cuda"):
+            import torch
+
+            if not torch.cuda.is_available():
+                raise ConfigError(
+                    f"{variant}: device: expected cpu, since PyTorch finds no CUDA device here, "
+                    f"got {settings.device!r}"
+                )
+
+
+@functools.cache
+def _environment() -> dict[str, Any]:
+    """Versions, platform, git revision."""
+    names = ("numpy", "scipy", "torch", "pandas", "matplotlib")
+    return {
+        "mini_exp": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        **{name: importlib.metadata.version(name) for name in names},
+        "git_revision": _git("rev-parse", "HEAD"),
+        "git_dirty": bool(_git("status", "--porcelain")),
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    """Output of git in the package's checkout; None where there is none."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(PACKAGE), *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+@functools.cache
+def _code(module: str) -> dict[str, str]:
+    """SHA-256 of every source file of this package that a module depends on, by name.
+
+    Found by reading the imports, so nothing is imported. ``config`` and ``errors`` are left out:
+    what a step reads of the config is in its fingerprint by value.
+    """
+    found: dict[str, str] = {}
+    waiting = [module.removeprefix("mini_exp.")]
+    while waiting:
+        name = waiting.pop()
+        path = PACKAGE.joinpath(*name.split(".")).with_suffix(".py")
+        if name not in (*found, "config", "errors") and path.is_file():
+            source = path.read_bytes()
+            found[name] = hashlib.sha256(source).hexdigest()
+            waiting += _imports(source)
+    if module.endswith(f".{REPORT}"):
+        for template in sorted((PACKAGE / "report" / "templates").iterdir()):
+            found[f"report/{template.name}"] = hashlib.sha256(template.read_bytes()).hexdigest()
+    return dict(sorted(found.items()))
+
+
+def _imports(source: bytes) -> Iterator[str]:
+    """Names of this package that the source imports, without the package's own name."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("mini_exp"):
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
+                yield name.removeprefix("mini_exp").removeprefix(".")

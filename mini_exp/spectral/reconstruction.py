@@ -1,0 +1,66 @@
+"""The matrix A_J that restores all units from the kept ones (4.1.1, 4.1.2)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from mini_exp.errors import DomainError, ShapeError
+from mini_exp.spectral import Floats
+from mini_exp.spectral.second_moment import RANK_TOLERANCE
+
+
+def reconstruction_matrix(
+    sigma: npt.ArrayLike, index_set: npt.NDArray[np.int64], ridge: float = 0.0
+) -> Floats:
+    """A_J = Σ_{·,J} (Σ_{J,J} + wI)⁺, the minimiser of Ê‖φ − A φ_J‖² + w‖A‖²_F.
+
+    Parameters
+    ----------
+    sigma : (R, m, m) float64
+        Second moments.
+    index_set : (R, k) int64
+        J, distinct units.
+    ridge : float
+        w in units of the mean second moment of a unit, w = ridge · tr(Σ) / m; at least 0.
+
+    Returns
+    -------
+    (R, m, k) float64
+        For ridge 0 and regular Σ_{J,J}, the rows in J are unit vectors. Where Σ_{J,J} is singular
+        (eigenvalues below ``RANK_TOLERANCE`` of the largest) the pseudo-inverse gives the
+        minimiser of smallest norm; a dead unit has a zero row and a zero column.
+
+    Raises
+    ------
+    ShapeError, DomainError
+
+    Notes
+    -----
+    O(k³ + m k²).
+
+    References
+    ----------
+    Sørby (2019), (4.1.1) and (4.1.2), with F = all units.
+
+    Examples
+    --------
+    >>> reconstruction_matrix([[[2.0, 1.0], [1.0, 3.0]]], np.array([[0]]))
+    array([[[1. ],
+            [0.5]]])
+    """
+    s = np.asarray(sigma, dtype=np.float64)
+    if s.ndim != 3 or s.shape[1] != s.shape[2] or len(index_set) != len(s):
+        raise ShapeError(
+            f"reconstruction: expected (R, m, m) and (R, k), got {s.shape} and {index_set.shape}"
+        )
+    if not (np.isfinite(ridge) and ridge >= 0):
+        raise DomainError(f"reconstruction: expected a finite ridge ≥ 0, got {ridge}")
+    m, k = s.shape[1], index_set.shape[1]
+    columns = np.take_along_axis(s, index_set[:, None, :], axis=2)  # Σ_{·,J}
+    inner = np.take_along_axis(columns, index_set[:, :, None], axis=1)  # Σ_{J,J}
+    w = ridge * np.trace(s, axis1=1, axis2=2) / m
+    inverse = np.linalg.pinv(
+        inner + w[:, None, None] * np.eye(k), rtol=RANK_TOLERANCE, hermitian=True
+    )
+    return columns @ inverse

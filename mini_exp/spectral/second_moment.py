@@ -1,0 +1,106 @@
+"""The second moment of a layer's output and its spectrum (appendix 8.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from mini_exp.errors import DomainError, ShapeError
+from mini_exp.spectral import Floats
+
+RANK_TOLERANCE = 1e-12
+"""An eigenvalue (relative to the largest) or a residual (relative to the unit's own second moment)
+below this counts as zero: it is 10⁴ times the rounding of a double, which the sums behind an
+estimated second moment multiply."""
+
+
+def second_moment(
+    batches: Iterable[npt.ArrayLike], scale: Literal["sum", "mean"] = "mean"
+) -> tuple[Floats, int]:
+    """Σ = (1/n) Σᵢ φ(xᵢ)φ(xᵢ)ᵀ, uncentred, in one pass over batches.
+
+    Parameters
+    ----------
+    batches : iterable of (R, n_batch, m) arrays
+        Outputs φ of one layer; only one batch is held at a time.
+    scale : {"mean", "sum"}
+        ``"mean"`` divides by n (appendix 8.1); ``"sum"`` does not (the author's convention).
+
+    Returns
+    -------
+    sigma : (R, m, m) float64
+        Symmetric to the last bit.
+    n_samples : int
+
+    Raises
+    ------
+    ShapeError
+        If a batch is not three-dimensional or differs from the first in R or m.
+    DomainError
+        If there is no sample, or an output is infinite or NaN.
+
+    Notes
+    -----
+    O(n m²) time, O(m²) memory; accumulates in float64 whatever the batches' type.
+
+    References
+    ----------
+    Sørby (2019), appendix 8.1.
+
+    Examples
+    --------
+    >>> second_moment([[[[1.0, 2.0]]], [[[3.0, 0.0]]]])[0]
+    array([[[5., 1.],
+            [1., 2.]]])
+    """
+    total: Floats | None = None
+    n_samples = 0
+    for batch in batches:
+        phi = np.asarray(batch, dtype=np.float64)
+        if phi.ndim != 3 or (total is not None and phi.shape[::2] != total.shape[::2]):
+            expected = "(R, n, m)" if total is None else f"({total.shape[0]}, n, {total.shape[2]})"
+            raise ShapeError(f"second moment: expected a batch {expected}, got {phi.shape}")
+        product = phi.swapaxes(1, 2) @ phi
+        total = product if total is None else total + product
+        n_samples += phi.shape[1]
+    if total is None or n_samples == 0:
+        raise DomainError("second moment: expected at least one sample, got none")
+    if not np.isfinite(total).all():
+        raise DomainError("second moment: expected finite outputs whose squares do not overflow")
+    total = (total + total.swapaxes(1, 2)) / 2
+    return (total / n_samples if scale == "mean" else total), n_samples
+
+
+def spectrum(sigma: Floats) -> tuple[Floats, Floats]:
+    """Eigenvalues, descending, and eigenvectors, in columns, of Σ = V diag(μ) Vᵀ.
+
+    Parameters
+    ----------
+    sigma : (R, m, m) float64
+        Symmetric.
+
+    Returns
+    -------
+    eigenvalues : (R, m) float64
+        As the symmetric solver gives them: where Σ is singular, rounding leaves values of either
+        sign around 1e-16 times the largest.
+    eigenvectors : (R, m, m) float64
+        The component of largest magnitude of each is positive, so that the sign is defined.
+
+    References
+    ----------
+    Sørby (2019), section 4.3, step 3.
+
+    Examples
+    --------
+    >>> spectrum(np.array([[[2.0, 0.0], [0.0, 3.0]]]))[0]
+    array([[3., 2.]])
+    """
+    eigenvalues, eigenvectors = np.linalg.eigh(sigma)
+    eigenvalues, eigenvectors = eigenvalues[:, ::-1], eigenvectors[:, :, ::-1]
+    largest = np.abs(eigenvectors).argmax(axis=1, keepdims=True)
+    sign = np.where(np.take_along_axis(eigenvectors, largest, axis=1) < 0, -1.0, 1.0)
+    return eigenvalues.copy(), eigenvectors * sign

@@ -1,0 +1,160 @@
+"""Training and scoring R networks at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from mini_exp.errors import TrainingError
+from mini_exp.networks import layer_outputs
+from mini_exp.spectral import Floats
+from mini_exp.types import Dataset, History, Networks
+
+ADAM_BETAS = (0.9, 0.999)
+ADAM_EPSILON = 1e-7
+SCORED_AT_ONCE = 4096  # samples: bounds the memory that scoring needs
+
+
+def sample_orders(
+    generators: Sequence[np.random.Generator], epochs: int, n: int
+) -> npt.NDArray[np.int64]:
+    """Every replicate's own random order of the n samples in every epoch: (R, epochs, n)."""
+    unshuffled = np.tile(np.arange(n), (epochs, 1))
+    return np.stack([rng.permuted(unshuffled, axis=1) for rng in generators])
+
+
+def trained_networks(
+    networks: Networks,
+    dataset: Dataset,
+    orders: npt.NDArray[np.int64],
+    batch_size: int,
+    learning_rate: float,
+) -> tuple[Networks, History]:
+    """Minimise the mean binary cross-entropy with Adam, each network on its own data.
+
+    The R networks are one batched computation: the losses are summed over the replicates, so
+    each network's gradient is that of its own loss, and Adam is element-wise, so its update is the
+    one it would get alone.
+
+    Parameters
+    ----------
+    networks : Networks
+        Starting point, left as it is; its device and dtype are used.
+    dataset : Dataset
+    orders : (R, epochs, n_train) int64
+        As ``sample_orders`` gives them; the last batch of an epoch may be smaller.
+    batch_size : int
+        At least 1.
+    learning_rate : float
+        Positive. Betas and epsilon are Keras's defaults, 0.9, 0.999 and 1e-7.
+
+    Returns
+    -------
+    networks : Networks
+    history : History
+        Scores on the training and the test set after every epoch; not finite from the epoch on in
+        which a network diverged.
+
+    References
+    ----------
+    Sørby (2019), (1.3.2) and section 4.3; settings from the author's code.
+    """
+    like = networks.weights[0]
+    x, y = _tensors(dataset.x_train, dataset.y_train, like)
+    test = _tensors(dataset.x_test, dataset.y_test, like)
+    order = torch.from_numpy(orders).to(like.device)
+    current = Networks(
+        tuple(weight.clone().requires_grad_() for weight in networks.weights),
+        tuple(bias.clone().requires_grad_() for bias in networks.biases),
+    )
+    optimizer = torch.optim.Adam(
+        [*current.weights, *current.biases], lr=learning_rate, betas=ADAM_BETAS, eps=ADAM_EPSILON
+    )
+    scores = []
+    for epoch in range(order.shape[1]):
+        shuffled_x = torch.take_along_dim(x, order[:, epoch, :, None], dim=1)
+        shuffled_y = torch.take_along_dim(y, order[:, epoch], dim=1)
+        for batch_x, batch_y in zip(
+            shuffled_x.split(batch_size, dim=1), shuffled_y.split(batch_size, dim=1), strict=True
+        ):
+            logits = layer_outputs(current, batch_x)[-1][..., 0]
+            losses = binary_cross_entropy_with_logits(logits, batch_y, reduction="none").mean(1)
+            optimizer.zero_grad()
+            losses.sum().backward()
+            optimizer.step()
+        scores.append((*_scores(current, x, y), *_scores(current, *test)))
+    final = Networks(
+        tuple(weight.detach() for weight in current.weights),
+        tuple(bias.detach() for bias in current.biases),
+    )
+    return final, History(*(np.stack(column, axis=1) for column in zip(*scores, strict=True)))
+
+
+def checked(history: History) -> History:
+    """The history itself, if every training loss is finite.
+
+    Raises
+    ------
+    TrainingError
+        Naming the first epoch after which a loss is not.
+    """
+    bad = ~np.isfinite(history.loss).all(axis=0)
+    if bad.any():
+        raise TrainingError(
+            f"the loss became {history.loss[:, bad.argmax()].max()} in epoch {bad.argmax() + 1}; "
+            "expected a finite one: lower the learning rate"
+        )
+    return history
+
+
+def scores(networks: Networks, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Mean binary cross-entropy and accuracy of every network.
+
+    Parameters
+    ----------
+    networks : Networks
+    x : (R, n, d) float64
+        Or (1, n, d): one sample for all networks.
+    y : (R, n) float64
+        0 or 1.
+
+    Returns
+    -------
+    loss : (R,) float64
+        In nats. From the logits, without clipping the probability.
+    accuracy : (R,) float64
+        Predicts 1 where the probability exceeds ½.
+
+    Examples
+    --------
+    >>> one = Networks((torch.ones(1, 1, 2, dtype=torch.float64),), ())
+    >>> scores(one, np.array([[[1.0, 1.0], [0.0, 0.0]]]), np.array([[1.0, 1.0]]))
+    (array([0.4100376]), array([0.5]))
+    """
+    return _scores(networks, *_tensors(x, y, networks.weights[0]))
+
+
+@torch.no_grad()
+def _scores(networks: Networks, x: Tensor, y: Tensor) -> tuple[Floats, Floats]:
+    loss, correct = np.zeros(len(networks.weights[0])), np.zeros(len(networks.weights[0]))
+    for part_x, part_y in zip(
+        x.split(SCORED_AT_ONCE, dim=1), y.split(SCORED_AT_ONCE, dim=1), strict=True
+    ):
+        logits = layer_outputs(networks, part_x)[-1][..., 0]
+        target = part_y.expand_as(logits)
+        losses = binary_cross_entropy_with_logits(logits, target, reduction="none")
+        loss += losses.sum(1).double().cpu().numpy()
+        correct += ((logits > 0) == (target > 0.5)).sum(1).cpu().numpy()
+    return loss / x.shape[1], correct / x.shape[1]
+
+
+def _tensors(x: Floats, y: Floats, like: Tensor) -> tuple[Tensor, Tensor]:
+    return (
+        torch.from_numpy(x).to(like.device, like.dtype),
+        torch.from_numpy(y).to(like.device, like.dtype),
+    )
