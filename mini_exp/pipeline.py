@@ -293,7 +293,6 @@ class Experiment:
             for variant in self.config.variants
         }
         pages = importlib.import_module(f"mini_exp.steps.{REPORT}").run(self.config, results)
-        pages["config.yaml"] = self.config.as_yaml().encode()
         written = {
             file: artifacts.write_bytes(self.directory / file, content)
             for file, content in pages.items()

@@ -290,7 +290,7 @@ def exhaustive_optimum(
         raise DomainError(f"exhaustive selection: expected m ≤ {MAX_ENUMERATED_WIDTH}, got {m}")
     variance = s.diagonal()
     # Z E Zᵀ has the largest eigenvalue of T E Tᵀ with the triangular T of Z = QT, which is smaller.
-    triangular: Floats = np.linalg.qr(z, mode="r")
+    triangular = np.asarray(np.linalg.qr(z, mode="r"))
     residual = np.empty((2**m, m, m))  # E of every J, J as a bit mask
     seen = np.empty((2**m, len(triangular), len(triangular)))  # T E Tᵀ
     residual[0], seen[0] = s, triangular @ s @ triangular.T

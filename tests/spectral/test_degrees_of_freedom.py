@@ -1,0 +1,173 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from mini_exp.errors import DomainError
+from mini_exp.spectral.degrees_of_freedom import (
+    degrees_of_freedom,
+    degrees_of_freedom_derivative,
+    numerical_spectrum,
+)
+from tests import oracles
+
+PROPERTY = settings(deadline=None, max_examples=100, derandomize=True)
+
+# Zero, repeated and badly scaled.
+EIGENVALUE = st.one_of(
+    st.just(0.0),
+    st.sampled_from([1.0, 2.0, 1e-12, 1e12]),
+    st.floats(1e-30, 1e30),
+)
+SPECTRUM = st.lists(EIGENVALUE, min_size=1, max_size=8)
+LAMBDA = st.one_of(st.just(0.0), st.floats(1e-40, 1e40))
+
+
+@PROPERTY
+@given(mu=SPECTRUM, lambda_=LAMBDA)
+def test_matches_the_sum(mu, lambda_):
+    assert_allclose(
+        degrees_of_freedom(mu, lambda_), oracles.degrees_of_freedom_of(mu, lambda_), rtol=1e-14
+    )
+
+
+@PROPERTY
+@given(
+    seed=st.integers(0, 10**6),
+    m=st.integers(1, 7),
+    rank=st.integers(1, 7),
+    lambda_=st.floats(1e-3, 1e3),
+)
+def test_matches_the_trace_formula(seed, m, rank, lambda_):
+    factor = np.random.default_rng(seed).standard_normal((m, rank))
+    sigma = factor @ factor.T
+    mu = numerical_spectrum(np.linalg.eigvalsh(sigma))
+    assert_allclose(
+        degrees_of_freedom(mu, lambda_), oracles.degrees_of_freedom(sigma, lambda_), rtol=1e-9
+    )
+
+
+@PROPERTY
+@given(mu=SPECTRUM, lambda_=LAMBDA)
+def test_between_0_and_the_rank(mu, lambda_):
+    dof = degrees_of_freedom(mu, lambda_)
+    assert 0 <= dof <= np.count_nonzero(mu)
+
+
+@PROPERTY
+@given(mu=SPECTRUM)
+def test_is_exactly_the_rank_at_0(mu):
+    assert degrees_of_freedom(mu, 0.0) == np.count_nonzero(mu)
+
+
+@PROPERTY
+@given(mu=SPECTRUM, lambdas=st.lists(LAMBDA, min_size=2, max_size=6))
+def test_does_not_increase(mu, lambdas):
+    dof = degrees_of_freedom(np.array(mu), np.sort(lambdas))
+    assert (np.diff(dof) <= 4e-16 * dof[:-1]).all()
+
+
+@PROPERTY
+@given(mu=SPECTRUM, lambda_=LAMBDA, seed=st.integers(0, 99))
+def test_does_not_depend_on_the_order(mu, lambda_, seed):
+    shuffled = np.random.default_rng(seed).permutation(mu)
+    assert_allclose(
+        degrees_of_freedom(shuffled, lambda_), degrees_of_freedom(mu, lambda_), rtol=1e-14
+    )
+
+
+@PROPERTY
+@given(mu=SPECTRUM, lambda_=LAMBDA, scale=st.sampled_from([2.0**-40, 0.25, 2.0**50]))
+def test_depends_on_the_ratio_only(mu, lambda_, scale):
+    assert_allclose(
+        degrees_of_freedom(np.multiply(mu, scale), lambda_ * scale),
+        degrees_of_freedom(mu, lambda_),
+        rtol=1e-14,
+    )
+
+
+@pytest.mark.parametrize("function", [degrees_of_freedom, degrees_of_freedom_derivative])
+def test_stack_is_per_item(function):
+    rng = np.random.default_rng(0)
+    mu, lambda_ = rng.exponential(size=(3, 1, 5)), rng.exponential(size=(3, 4))
+    mu[1, 0, 2:] = 0.0
+    stack = function(mu, lambda_)
+    assert stack.shape == (3, 4)
+    for r in range(3):
+        for k in range(4):
+            assert stack[r, k] == function(mu[r, 0], lambda_[r, k])
+
+
+@pytest.mark.parametrize("function", [degrees_of_freedom, degrees_of_freedom_derivative])
+def test_zero_spectrum(function):
+    assert_array_equal(function([0.0, 0.0], [0.0, 1.0]), [0.0, 0.0])
+    assert_array_equal(function(np.empty(0), [0.0, 1.0]), [0.0, 0.0])
+
+
+@PROPERTY
+@given(mu=st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=6), lambda_=st.floats(1e-2, 1e2))
+def test_derivative_against_finite_differences(mu, lambda_):
+    h = 1e-4 * lambda_
+    up, down = degrees_of_freedom(mu, lambda_ + h), degrees_of_freedom(mu, lambda_ - h)
+    slope = degrees_of_freedom_derivative(mu, lambda_)
+    assert_allclose(slope, (up - down) / (2 * h), rtol=1e-6)
+    assert slope < 0
+
+
+@PROPERTY
+@given(mu=SPECTRUM, lambda_=LAMBDA)
+def test_derivative_matches_the_sum(mu, lambda_):
+    expected = -sum(x / (x + lambda_) / (x + lambda_) for x in mu if x > 0)
+    assert_allclose(degrees_of_freedom_derivative(mu, lambda_), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300])
+def test_nothing_overflows(scale):
+    mu = np.array([3.0, 1.0, 0.0]) * scale
+    assert degrees_of_freedom(mu, scale) == pytest.approx(1.25, rel=1e-14)
+    assert degrees_of_freedom(mu, 0.0) == 2
+    expected = -0.4375 / scale
+    assert degrees_of_freedom_derivative(mu, scale) == pytest.approx(expected, rel=1e-14)
+    assert_array_equal(numerical_spectrum(mu), mu)
+
+
+def test_extremes_side_by_side():
+    mu = [1e300, 1e-300]
+    assert_allclose(degrees_of_freedom(mu, [1e-300, 1.0, 1e300]), [1.5, 1.0, 0.5], rtol=1e-14)
+    assert_allclose(
+        degrees_of_freedom_derivative(mu, [1e-300, 1.0, 1e300]),
+        [-2.5e299, -2e-300, -2.5e-301],
+        rtol=1e-14,
+    )
+
+
+@pytest.mark.parametrize("function", [degrees_of_freedom, degrees_of_freedom_derivative])
+@pytest.mark.parametrize("bad", [-1e-300, np.nan, [0.0, -1.0]])
+def test_lambda_outside_the_domain(function, bad):
+    with pytest.raises(DomainError, match="expected λ ≥ 0, got (-|nan)"):
+        function([1.0, 2.0], bad)
+
+
+def test_rounding_below_the_tolerance_is_zero():
+    values = numerical_spectrum([1.0, 1.1e-12, 0.9e-12, 0.0, -1e-16])
+    assert_array_equal(values, [1.0, 1.1e-12, 0.0, 0.0, 0.0])
+
+
+def test_tolerance_is_per_spectrum():
+    stack = numerical_spectrum([[1e6, 1e-7], [1.0, 1e-7]])
+    assert_array_equal(stack, [[1e6, 0.0], [1.0, 1e-7]])
+
+
+def test_rank_is_found():
+    factor = np.random.default_rng(1).standard_normal((10, 4))
+    mu = numerical_spectrum(np.linalg.eigvalsh(factor @ factor.T))
+    assert degrees_of_freedom(mu, 0.0) == 4
+
+
+@pytest.mark.parametrize(
+    "bad", [[1.0, -1e-3], [np.nan, 1.0], [np.inf, 1.0], [-1.0, -2.0], [-np.inf, 0.0]]
+)
+def test_not_a_spectrum(bad):
+    with pytest.raises(DomainError, match="finite eigenvalues of a positive semi-definite matrix"):
+        numerical_spectrum(bad)

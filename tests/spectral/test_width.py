@@ -1,0 +1,320 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from mini_exp.errors import DomainError, ShapeError
+from mini_exp.spectral.degrees_of_freedom import degrees_of_freedom_derivative
+from mini_exp.spectral.published import absolute_spectrum, published_lambdas
+from mini_exp.spectral.width import estimated_width, exact_lambdas, width_objective
+from tests import oracles
+
+REGULARIZERS = ["square", "abs"]
+HIDDEN, PARAMETERS = (0.0, 0.0), (30.0, 1.0)
+BOUNDARIES = [HIDDEN, PARAMETERS]
+
+FLAT = np.ones(10)
+DECAYING = 10.0 ** -np.arange(6)
+SINGULAR = np.array([3.0, 1.0, 1.0, 0.5, 0.0, 0.0])
+NEAR_MINI = [np.array([40.0, 6.0, 3.0, 1.5, 0.8, 0.3, 0.1]), np.array([25.0, 2.0, 0.6, 0.1])]
+
+
+def objective_at(spectra, lambdas, rho, regularizer, boundary):
+    return oracles.width_objective(spectra, list(lambdas), rho, regularizer, boundary)
+
+
+def check_is_the_minimum(spectra, rho, regularizer, boundary, points=40):
+    lambdas = exact_lambdas(spectra, rho, regularizer, boundary)
+    assert lambdas.shape == (len(spectra),)
+    assert (lambdas >= 0).all()
+    ours = objective_at(spectra, lambdas, rho, regularizer, boundary)
+    brute = oracles.smallest_width_objective(spectra, rho, regularizer, boundary, points)
+    assert ours <= brute * (1 + 1e-7)
+    assert ours == pytest.approx(brute, rel=1e-6)
+    return lambdas
+
+
+# The objective
+
+
+@pytest.mark.parametrize("regularizer", REGULARIZERS)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("n_layers", [1, 2, 3, 4])
+def test_objective_matches_the_sum(regularizer, boundary, n_layers):
+    rng = np.random.default_rng(n_layers)
+    spectra = [rng.exponential(size=m) for m in range(2, 2 + n_layers)]
+    lambdas = rng.exponential(size=(5, 3, n_layers))
+    stack = width_objective(spectra, lambdas, 0.7, regularizer, boundary)
+    assert stack.shape == (5, 3)
+    for index in np.ndindex(5, 3):
+        expected = objective_at(spectra, lambdas[index], 0.7, regularizer, boundary)
+        assert stack[index] == pytest.approx(expected, rel=1e-13)
+
+
+def test_objective_counts_the_parameters_of_mini_model():
+    spectra = [np.ones(16), np.ones(12), np.ones(10)]
+    assert width_objective(spectra, [0.0, 0.0, 0.0], 1.0, boundary=PARAMETERS) == 802
+
+
+def test_objective_treats_rounding_as_zero():
+    spectra = [[1.0, 1.0, -1e-17], [2.0, 1e-15]]
+    assert width_objective(spectra, [0.0, 0.0], 1.0) == 2.0
+
+
+def test_objective_with_another_number_of_lambdas():
+    with pytest.raises(ShapeError, match="expected 2 λ, got 3"):
+        width_objective([[1.0], [1.0]], [0.0, 0.0, 0.0], 1.0)
+
+
+# The exact solver against brute force
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("regularizer", REGULARIZERS)
+@pytest.mark.parametrize("rho", [0.03, 1.0, 20.0])
+@pytest.mark.parametrize(
+    "spectra",
+    [
+        [DECAYING],
+        NEAR_MINI,
+        [SINGULAR, DECAYING, FLAT],
+        [FLAT, FLAT, FLAT],
+        [NEAR_MINI[0], NEAR_MINI[1], SINGULAR],
+    ],
+    ids=["one", "two", "three", "flat", "singular"],
+)
+def test_is_the_global_minimum(spectra, rho, regularizer, boundary):
+    check_is_the_minimum(spectra, rho, regularizer, boundary)
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("regularizer", REGULARIZERS)
+def test_is_the_global_minimum_of_four_layers(regularizer, boundary):
+    spectra = [SINGULAR, DECAYING, NEAR_MINI[1], NEAR_MINI[0]]
+    check_is_the_minimum(spectra, 0.5, regularizer, boundary, points=22)
+
+
+@settings(deadline=None, max_examples=120, derandomize=True)
+@given(
+    spectra=st.lists(
+        st.lists(
+            st.sampled_from([0.0, 1.0, 1e-3, 1e-6, 0.37, 2.5, 60.0, 4e3]), min_size=1, max_size=5
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    log_rho=st.floats(-4, 3),
+    regularizer=st.sampled_from(REGULARIZERS),
+    boundary=st.sampled_from(BOUNDARIES),
+)
+def test_is_the_global_minimum_of_random_problems(spectra, log_rho, regularizer, boundary):
+    check_is_the_minimum(spectra, 10.0**log_rho, regularizer, boundary)
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("regularizer", REGULARIZERS)
+@pytest.mark.parametrize("scale", [1e-10, 1e10])
+def test_is_the_global_minimum_of_badly_scaled_layers(regularizer, boundary, scale):
+    spectra = [FLAT, scale * DECAYING, NEAR_MINI[1]]
+    check_is_the_minimum(spectra, 1.0, regularizer, boundary, points=70)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+@pytest.mark.parametrize("regularizer", REGULARIZERS)
+def test_extreme_scales_do_not_overflow(regularizer, scale):
+    lambdas = exact_lambdas([FLAT * scale, FLAT * scale], 1.0, regularizer, PARAMETERS)
+    ours = objective_at([FLAT * scale] * 2, lambdas, 1.0, regularizer, PARAMETERS)
+    assert 0 < ours <= 410
+    assert np.isfinite(lambdas).all()
+
+
+@pytest.mark.parametrize("rho", [1e-300, 1e-100, 1e100, 1e300])
+@pytest.mark.parametrize("regularizer", REGULARIZERS)
+def test_extreme_rho_does_not_overflow(rho, regularizer):
+    lambdas = exact_lambdas([FLAT, FLAT], rho, regularizer, PARAMETERS)
+    assert 0 < objective_at([FLAT] * 2, lambdas, rho, regularizer, PARAMETERS) <= 410
+
+
+@pytest.mark.parametrize("regularizer", REGULARIZERS)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_is_not_beaten_by_any_random_point(regularizer, boundary):
+    rng = np.random.default_rng(0)
+    spectra = [np.sort(rng.lognormal(0, 3, m))[::-1] for m in (16, 12, 10)]
+    for rho in np.geomspace(1e-3, 1e2, 6):
+        ours = width_objective(
+            spectra, exact_lambdas(spectra, rho, regularizer, boundary), rho, regularizer, boundary
+        )
+        points = 10 ** rng.uniform(-6, 5, (20_000, 3)) * (rng.random((20_000, 3)) > 0.2)
+        others = width_objective(spectra, points, rho, regularizer, boundary)
+        assert ours <= others.min()
+
+
+# Where the answer is known
+
+
+def test_one_layer_without_boundary_keeps_lambda_0():
+    # Nothing but the regulariser is left of the objective.
+    assert_array_equal(exact_lambdas([DECAYING], 0.5), [0.0])
+
+
+def test_one_layer_of_one_unit():
+    # min over λ of a/(1 + λ) + ρλ is at λ = √(a/ρ) − 1.
+    (lambda_,) = exact_lambdas([[1.0]], 0.25, boundary=(1.0, 0.0))
+    assert lambda_ == pytest.approx(1.0, rel=1e-3)
+    assert width_objective([[1.0]], [lambda_], 0.25, boundary=(1.0, 0.0)) == pytest.approx(
+        0.75, rel=1e-7
+    )
+
+
+@pytest.mark.parametrize("regularizer", REGULARIZERS)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_large_rho_gives_lambda_0_in_every_layer(regularizer, boundary):
+    lambdas = exact_lambdas([SINGULAR, FLAT, NEAR_MINI[1]], 1e5, regularizer, boundary)
+    assert_array_equal(lambdas, [0.0, 0.0, 0.0])
+
+
+def test_lambda_0_in_the_outer_layers_only():
+    # A middle layer that vanishes pays for both products.
+    lambdas = check_is_the_minimum([FLAT, 1e-2 * FLAT, FLAT], 1.0, "abs", HIDDEN)
+    assert lambdas[0] == lambdas[2] == 0.0
+    assert lambdas[1] > 0.0
+
+
+def test_zero_spectra_keep_lambda_0():
+    assert_array_equal(exact_lambdas([np.zeros(3), np.zeros(2)], 1.0, boundary=PARAMETERS), [0, 0])
+    assert_array_equal(exact_lambdas([np.zeros(3), FLAT], 1.0), [0, 0])
+
+
+@pytest.mark.parametrize("regularizer", REGULARIZERS)
+def test_a_dead_layer_beside_a_live_one(regularizer):
+    lambdas = check_is_the_minimum([np.zeros(4), FLAT], 0.05, regularizer, PARAMETERS)
+    assert lambdas[0] == 0.0
+
+
+def test_rounding_below_the_rank_changes_nothing():
+    noisy = np.concatenate([NEAR_MINI[0], [3e-16, -2e-16]])
+    assert_array_equal(
+        exact_lambdas([noisy, NEAR_MINI[1]], 0.5), exact_lambdas(NEAR_MINI, 0.5)
+    )
+
+
+@pytest.mark.parametrize("regularizer", REGULARIZERS)
+def test_objective_grows_with_rho(regularizer):
+    rhos = np.geomspace(1e-2, 1e2, 15)
+    values = [
+        width_objective(
+            NEAR_MINI, exact_lambdas(NEAR_MINI, rho, regularizer), rho, regularizer
+        )
+        for rho in rhos
+    ]
+    assert (np.diff(values) >= -1e-7 * np.array(values[1:])).all()
+    assert values[-1] > 5 * values[0]
+
+
+@pytest.mark.parametrize("regularizer", REGULARIZERS)
+def test_is_never_above_the_published_solver(regularizer):
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        spectra = [absolute_spectrum(np.sort(rng.lognormal(0, 2, m))) for m in (16, 12, 10)]
+        for rho in (0.01, 0.1, 1.0, 10.0, 100.0):
+            theirs, _, _ = published_lambdas(spectra, rho, regularizer)
+            ours = exact_lambdas(spectra, rho, regularizer)
+            assert width_objective(spectra, ours, rho, regularizer) <= width_objective(
+                spectra, theirs, rho, regularizer
+            ) * (1 + 1e-7)
+
+
+def test_is_far_below_the_published_solver_where_that_is_stuck():
+    spectra = [np.ones(3)] * 3
+    theirs, objective, _ = published_lambdas(spectra, 1.0, "square")
+    assert objective == pytest.approx(float(width_objective(spectra, theirs, 1.0)), rel=1e-12)
+    assert width_objective(spectra, exact_lambdas(spectra, 1.0), 1.0) < 0.999 * objective
+
+
+# The certificate
+
+
+def dof_derivatives(mu, q, t):
+    """dN/dt and d²N/dt² for p = q(eᵗ − 1): a complex step, and differences of complex steps."""
+
+    def slope(at):
+        p = q * (np.exp(at + 1e-30j) - 1)
+        return sum(x / (x + p**2) for x in mu).imag / 1e-30
+
+    return slope(t), (slope(t + 1e-4) - slope(t - 1e-4)) / 2e-4
+
+
+@settings(deadline=None, max_examples=200, derandomize=True)
+@given(
+    mu=st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=6),
+    fraction=st.floats(1e-6, 1.0),
+    t=st.floats(1e-3, 40.0),
+)
+def test_lemma_on_the_degrees_of_freedom(mu, fraction, t):
+    q = fraction * np.sqrt(min(mu))
+    p = q * np.expm1(t)
+    dof = oracles.degrees_of_freedom_of(mu, p**2)
+    first, second = dof_derivatives(mu, q, t)
+    expected = degrees_of_freedom_derivative(mu, p**2) * 2 * p * (p + q)
+    assert_allclose(first, expected, rtol=1e-9)
+    assert abs(first) <= 3 * dof * (1 + 1e-9)
+    assert abs(second) <= 15 * dof * (1 + 1e-6)
+
+
+@settings(deadline=None, max_examples=200, derandomize=True)
+@given(q=st.floats(1e-3, 1e3), t=st.floats(1e-3, 20.0), power=st.sampled_from([1, 2]))
+def test_lemma_on_the_regulariser(q, t, power):
+    def value(at):
+        return (q * np.expm1(at)) ** power
+
+    h = 1e-3
+    second = (value(t + h) - 2 * value(t) + value(t - h)) / h**2
+    assert abs(second) <= 7 * (value(t) + q**power) * (1 + 1e-4)
+
+
+@pytest.mark.parametrize("regularizer", REGULARIZERS)
+def test_nearest_grid_point_costs_at_most_the_certificate(regularizer):
+    """8h²(f + ρ Σ R(q)), for the grids that the solver starts from."""
+    spectra, rho, power = NEAR_MINI, 0.4, 2 if regularizer == "square" else 1
+    best = oracles.smallest_width_objective(spectra, rho, regularizer, PARAMETERS)
+    p = np.sqrt(exact_lambdas(spectra, rho, regularizer, PARAMETERS))
+    q = np.array([np.sqrt(min(mu)) for mu in spectra])
+    for h in (0.05, 0.02, 0.005):
+        t = np.log1p(p / q)
+        for shift in np.ndindex(3, 3):
+            moved = q * np.expm1(np.maximum(t + (np.array(shift) - 1) * h / 2, 0))
+            cost = objective_at(spectra, moved**2, rho, regularizer, PARAMETERS) - best
+            assert cost <= 8 * h**2 * (best + rho * (q**power).sum()) + 1e-6 * best
+
+
+# Errors
+
+
+@pytest.mark.parametrize("rho", [0.0, -1.0, np.nan, np.inf])
+def test_rho_outside_the_domain(rho):
+    with pytest.raises(DomainError, match="expected a finite ρ > 0, got"):
+        exact_lambdas(NEAR_MINI, rho)
+
+
+@pytest.mark.parametrize("bad", [[1.0, -0.1], [np.nan], [np.inf, 1.0]])
+def test_not_a_spectrum(bad):
+    with pytest.raises(DomainError, match="finite eigenvalues of a positive semi-definite"):
+        exact_lambdas([[1.0], bad], 1.0)
+
+
+def test_estimated_width_rounds_up():
+    assert_array_equal(estimated_width([[0.0, 1e-9], [7.0, 7.0000001]]), [[0, 1], [7, 8]])
+    assert estimated_width([2.5]).dtype == np.int64
+
+
+def test_estimated_width_at_lambda_0_is_the_rank():
+    spectra = [SINGULAR, DECAYING, FLAT]
+    for mu, rank in zip(spectra, (4, 6, 10), strict=True):
+        dof = oracles.degrees_of_freedom_of(mu, 0.0)
+        assert estimated_width(dof) == rank
+    widths = [30, 4, 6, 10, 1]
+    objective = width_objective(spectra, np.zeros(3), 1.0, boundary=PARAMETERS)
+    assert objective == sum(a * b for a, b in pairwise(widths))
