@@ -74,7 +74,7 @@ def trained_networks(
 
     Notes
     -----
-    Gradient and optimiser are written out: for networks this small PyTorch's own take five times as
+    Gradient and optimiser are written out: for networks this small PyTorch's own take several times as
     long, most of it overhead per call. The tests compare both.
 
     References

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from mini_exp.errors import DomainError, ShapeError
+from mini_exp.spectral import width
 from mini_exp.spectral.degrees_of_freedom import degrees_of_freedom_derivative
 from mini_exp.spectral.published import absolute_spectrum, published_lambdas
 from mini_exp.spectral.width import estimated_width, exact_lambdas, width_objective
@@ -150,6 +151,31 @@ def test_is_not_beaten_by_any_random_point(regularizer, boundary):
         points = 10 ** rng.uniform(-6, 5, (20_000, 3)) * (rng.random((20_000, 3)) > 0.2)
         others = width_objective(spectra, points, rho, regularizer, boundary)
         assert ours <= others.min()
+
+
+@pytest.mark.parametrize(
+    ("spectra", "rho"),
+    [
+        ([NEAR_MINI[0], [1e-8], [1e-10]], 0.1),  # two layers that are almost dead
+        ([FLAT, 1e-30 * FLAT, FLAT], 1.0),
+    ],
+    ids=["two", "one"],
+)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_grid_stays_small_when_layers_are_almost_dead(monkeypatch, spectra, rho, boundary):
+    """The two-layer arrays of the dynamic program stay below 100 MB."""
+    chain = width._Chain
+
+    def small_chain(n, cost, boundary):
+        for left, right in pairwise(n):
+            assert len(left) * len(right) < 1e8 / 8
+        return chain(n, cost, boundary)
+
+    monkeypatch.setattr(width, "_Chain", small_chain)
+    lambdas = exact_lambdas(spectra, rho, "square", boundary)
+    ours = objective_at(spectra, lambdas, rho, "square", boundary)
+    brute = oracles.smallest_width_objective(spectra, rho, "square", boundary, points=70)
+    assert ours <= brute * (1 + 1e-7)
 
 
 # Where the answer is known

@@ -1,0 +1,123 @@
+"""Speed, measured side by side on this machine: `make benchmark`.
+
+Every line is a ratio, or a time beside the limit it is held to. Medians of several runs.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mini_exp.datasets.mini import mini_dataset
+from mini_exp.networks import initial_networks
+from mini_exp.seeds import generator
+from mini_exp.spectral import Floats
+from mini_exp.spectral.selection import greedy_path, output_aware_weight, scaled_output_matrix
+from mini_exp.training import ADAM_BETAS, ADAM_EPSILON, sample_orders, trained_networks
+
+ROOT = Path(__file__).parent.parent
+MINI_EXP = (sys.executable, "-m", "mini_exp")
+
+
+def seconds(action: Callable[[], object], repeats: int = 5) -> float:
+    """Median wall-clock time of an action."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def command(*arguments: str) -> Callable[[], object]:
+    """A process whose output is dropped; bad exit codes are meant where they occur."""
+    return lambda: subprocess.run(arguments, cwd=ROOT, capture_output=True, check=False)
+
+
+def show(name: str, measured: str, limit: str = "") -> None:
+    print(f"{name:58} {measured:>12}  {limit}", flush=True)
+
+
+def command_line() -> None:
+    """Start-up, a run from nothing and a run with every step fresh."""
+    show("mini-exp --help", f"{seconds(command(*MINI_EXP, '--help')):.2f} s", "at most 0.3 s")
+    bad = seconds(command(*MINI_EXP, "run", "configs/mini.yaml", "--set", "train.epoch=1"))
+    show("a bad config's error", f"{bad:.2f} s", "at most 0.3 s")
+    imports = "import torch, scipy.optimize, pandas, matplotlib.pyplot"
+    yardstick = seconds(command(sys.executable, "-c", imports))
+    with tempfile.TemporaryDirectory() as folder:
+        run = (*MINI_EXP, "run", "configs/mini.yaml", "--results")
+        whole = [seconds(command(*run, f"{folder}/{i}"), repeats=1) for i in range(3)]
+        fresh = seconds(command(*run, f"{folder}/0"))
+    show("importing torch, scipy.optimize, pandas, pyplot", f"{yardstick:.2f} s")
+    show("mini-exp run configs/mini.yaml, from nothing", f"{statistics.median(whole):.2f} s")
+    ratio = statistics.median(whole) / yardstick
+    show("  as a multiple of those imports", f"{ratio:.1f}", "at most 8")
+    show("mini-exp run configs/mini.yaml, every step fresh", f"{fresh:.2f} s", "at most 1 s")
+
+
+def selection(m: int = 1000, picks: int = 500) -> None:
+    """Greedy selection at the size of the thesis's example, and one naive evaluation of 𝒞."""
+    rng = np.random.default_rng(0)
+    phi = rng.standard_normal((2 * m, m))
+    sigma = phi.T @ phi / len(phi)
+    z, _ = scaled_output_matrix(rng.standard_normal((1, m // 2, m)))
+    weight = output_aware_weight(z, 0.5)
+    greedy = seconds(lambda: greedy_path(sigma[None], weight, n_picks=picks))
+    chosen = np.sort(rng.permutation(m)[: picks // 2])
+    naive = seconds(lambda: naive_information_ratio(sigma, weight[0], chosen))
+    evaluations = (picks + 1) * (m - picks // 2)
+    show(f"greedy selection, m = {m}, {picks} picks", f"{greedy:.2f} s", "at most 0.5 s")
+    show(f"one naive evaluation of 𝒞(J), |J| = {picks // 2}", f"{1000 * naive:.1f} ms")
+    show(f"  {evaluations} of them, extrapolated", f"{evaluations * naive / 60:.0f} min")
+    show("  as a multiple of the greedy selection", f"{evaluations * naive / greedy:.0f}")
+
+
+def naive_information_ratio(sigma: Floats, weight: Floats, index_set: np.ndarray) -> float:
+    """𝒞(J) straight from (4.1.7)."""
+    columns = sigma[:, index_set]
+    explained = columns @ np.linalg.solve(sigma[np.ix_(index_set, index_set)], columns.T)
+    return float((weight * explained).sum() / (weight * sigma).sum())
+
+
+def training(epochs: int = 200) -> None:
+    """One network by mini-exp, and by an ordinary loop over torch.nn and torch.optim."""
+    dataset = mini_dataset([generator(1701, "data")], 100, 100)
+    networks = initial_networks((30, 16, 12, 10, 1), False, [generator(1701, "weights")])
+    orders = sample_orders([generator(1701, "train order")], epochs, 100)
+    ours = seconds(lambda: trained_networks(networks, dataset, orders, 32, 1e-3), repeats=3)
+    ordinary = seconds(lambda: ordinary_training(dataset.x_train[0], dataset.y_train[0], epochs), 3)
+    show(f"training MiniModel, {epochs} epochs, scored after each", f"{ours:.3f} s")
+    show("  an ordinary PyTorch loop, unscored", f"{ordinary:.3f} s")
+    show("  as a multiple", f"{ordinary / ours:.1f}")
+
+
+def ordinary_training(x: Floats, y: Floats, epochs: int) -> None:
+    inputs, labels = torch.from_numpy(x), torch.from_numpy(y)
+    layers: list[torch.nn.Module] = []
+    for n_in, n_out in ((30, 16), (16, 12), (12, 10), (10, 1)):
+        layers += [torch.nn.Linear(n_in, n_out, bias=False, dtype=torch.float64), torch.nn.ReLU()]
+    network = torch.nn.Sequential(*layers[:-1])
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3, ADAM_BETAS, ADAM_EPSILON)
+    loss = torch.nn.BCEWithLogitsLoss()
+    for _ in range(epochs):
+        for batch in torch.randperm(len(x)).split(32):
+            optimizer.zero_grad()
+            loss(network(inputs[batch])[:, 0], labels[batch]).backward()
+            optimizer.step()
+
+
+if __name__ == "__main__":
+    print(f"{os.cpu_count()} cores, PyTorch {torch.__version__}, NumPy {np.__version__}")
+    command_line()
+    selection()
+    training()
