@@ -40,15 +40,15 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-@_one_thread()
-def trained_networks(
+def training_epochs(
     networks: Networks,
-    dataset: Dataset,
+    x: Floats,
+    y: Floats,
     orders: npt.NDArray[np.int64],
     batch_size: int,
     learning_rate: float,
-) -> tuple[Networks, History]:
-    """Minimise the mean binary cross-entropy with Adam, each network on its own data.
+) -> Iterator[Networks]:
+    """Minimise the mean binary cross-entropy with Adam; yield the networks after every epoch.
 
     The R networks are one batched computation over one vector of parameters: Adam is element-wise,
     so each network sees exactly the updates it would get alone.
@@ -57,55 +57,88 @@ def trained_networks(
     ----------
     networks : Networks
         Starting point, left as it is; its device and dtype are used.
-    dataset : Dataset
-    orders : (R, epochs, n_train) int64
+    x : (R, n, d) float64
+    y : (R, n) float64
+        0 or 1.
+    orders : (R, epochs, n) int64
         As ``sample_orders`` gives them; the last batch of an epoch may be smaller.
     batch_size : int
         At least 1.
     learning_rate : float
         Positive. Betas and epsilon are Keras's defaults, 0.9, 0.999 and 1e-7.
 
-    Returns
-    -------
-    networks : Networks
-    history : History
-        Scores on the training and the test set after every epoch; not finite from the epoch on in
-        which a network diverged.
+    Yields
+    ------
+    Networks
+        Always the same tensors, overwritten by the next epoch.
 
     Notes
     -----
-    Gradient and optimiser are written out: for networks this small PyTorch's own take several times as
-    long, most of it overhead per call. The tests compare both.
+    Gradient and optimiser are written out: for networks this small PyTorch's own take several times
+    as long, most of it overhead per call. The tests compare both.
 
     References
     ----------
     Sørby (2019), (1.3.2) and section 4.3; settings from the author's code. Adam: Kingma and Ba
     (2015), algorithm 1.
     """
-    like = networks.weights[0]
-    x, y = _tensors(dataset.x_train, dataset.y_train, like)
-    test = _tensors(dataset.x_test, dataset.y_test, like)
-    order = torch.from_numpy(orders).to(like.device)
+    inputs, labels = _tensors(x, y, networks.weights[0])
+    n_replicates, n, dimension = inputs.shape
+    rows, row_labels = inputs.reshape(-1, dimension), labels.reshape(-1)
+    offsets = n * torch.arange(n_replicates, device=rows.device)[:, None]
     parameters, current = _packed(networks)
     gradient, slots = _packed(networks)
     mean, square = torch.zeros_like(parameters), torch.zeros_like(parameters)
     beta1, beta2 = ADAM_BETAS
     step = 0
-    scores = []
-    for epoch in range(order.shape[1]):
-        shuffled_x = torch.take_along_dim(x, order[:, epoch, :, None], dim=1)
-        shuffled_y = torch.take_along_dim(y, order[:, epoch], dim=1)
-        for batch_x, batch_y in zip(
-            shuffled_x.split(batch_size, dim=1), shuffled_y.split(batch_size, dim=1), strict=True
-        ):
+    for epoch in range(orders.shape[1]):
+        order = torch.from_numpy(orders[:, epoch]).to(rows.device) + offsets
+        for batch in order.split(batch_size, dim=1):
             step += 1
+            chosen = batch.reshape(-1)
+            batch_x = rows.index_select(0, chosen).view(*batch.shape, dimension)
+            batch_y = row_labels.index_select(0, chosen).view(batch.shape)
             _write_gradient(current, batch_x, batch_y, slots)
             mean.mul_(beta1).add_(gradient, alpha=1 - beta1)
             square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
             root = (square / (1 - beta2**step)).sqrt_().add_(ADAM_EPSILON)
             parameters.addcdiv_(mean, root, value=-learning_rate / (1 - beta1**step))
-        scores.append((*_scores(current, x, y), *_scores(current, *test)))
-    return current, History(*(np.stack(column, axis=1) for column in zip(*scores, strict=True)))
+        yield current
+
+
+@_one_thread()
+def trained_networks(
+    networks: Networks,
+    dataset: Dataset,
+    orders: npt.NDArray[np.int64],
+    batch_size: int,
+    learning_rate: float,
+) -> tuple[Networks, History]:
+    """Train on the training set and score both sets after every epoch.
+
+    Parameters
+    ----------
+    networks, orders, batch_size, learning_rate
+        As in ``training_epochs``.
+    dataset : Dataset
+
+    Returns
+    -------
+    networks : Networks
+    history : History
+        Not finite from the epoch on in which a network diverged.
+    """
+    epochs = training_epochs(
+        networks, dataset.x_train, dataset.y_train, orders, batch_size, learning_rate
+    )
+    like = networks.weights[0]
+    train = _tensors(dataset.x_train, dataset.y_train, like)
+    test = _tensors(dataset.x_test, dataset.y_test, like)
+    scores = []
+    for current in epochs:
+        networks = current
+        scores.append((*_scores(networks, *train), *_scores(networks, *test)))
+    return networks, History(*(np.stack(column, axis=1) for column in zip(*scores, strict=True)))
 
 
 def _packed(networks: Networks) -> tuple[Tensor, Networks]:
