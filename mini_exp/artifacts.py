@@ -413,15 +413,31 @@ def read(path: Path, expected: str | None) -> Any:
     ArtifactError
         If the file is missing, differs, or does not parse.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"{path}: cannot be read: {error.strerror}") from None
-    if hashlib.sha256(content).hexdigest() != expected:
-        raise ArtifactError(f"{path}: damaged or replaced: not the file that was written here")
+    content = read_bytes(path, expected)
     try:
         return _FORMATS[path.name][1](content)
     except MiniExpError:
         raise
     except (ValueError, KeyError, TypeError, EOFError) as error:
         raise ArtifactError(f"{path}: cannot be parsed: {error}") from None
+
+
+def read_bytes(path: Path, expected: str | None) -> bytes:
+    """A file's content, if its SHA-256 is the expected one; errors as in ``read``."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read: {error.strerror}") from None
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise ArtifactError(f"{path}: damaged or replaced: not the file that was written here")
+    return content
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
+    """Write named arrays as npz; return the file's SHA-256."""
+    return write_bytes(path, _arrays_to_npz(arrays))
+
+
+def read_arrays(path: Path, expected: str) -> dict[str, np.ndarray]:
+    """Read what ``write_arrays`` wrote; errors as in ``read``."""
+    return _npz_to_arrays(read_bytes(path, expected))

@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 the run failed; 2 bad usage or bad config; 130 interrupted
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -184,6 +185,55 @@ def _print_table1(path: Path) -> None:
         previous = row["protocol"]
     rich.console.Console().print(table)
     click.echo("An accuracy on about 100 test samples is worth ± 0.10 (exact intervals: report).")
+
+
+@main.command()
+@_config_argument
+@_results_option
+@_quiet_option
+@click.option("--replicates", type=int, default=1000, show_default=True, help="How many.")
+@click.option(
+    "--chunk",
+    "chunk_size",
+    type=int,
+    default=50,
+    show_default=True,
+    help="Replicates per task; finished ones are kept.",
+)
+@click.option("--workers", type=int, help="Local processes; default: one per core.")
+@click.option("--scheduler", metavar="tcp://HOST:PORT", help="A running Dask scheduler instead.")
+def study(
+    config: Path,
+    overrides: tuple[str, ...],
+    device: str | None,
+    results: Path,
+    quiet: bool,
+    replicates: int,
+    chunk_size: int,
+    workers: int | None,
+    scheduler: str | None,
+) -> None:
+    """Replicate every variant beside controls; give each claim of the thesis a verdict.
+
+    Example: mini-exp study configs/mini.yaml --replicates 1000
+    """
+    experiment = _experiment(config, overrides, device, results, quiet)
+    experiment.check_devices()
+    from mini_exp.study.run import run_study
+
+    bar = not quiet and sys.stdout.isatty()
+    run_study(
+        experiment.config,
+        experiment.directory,
+        replicates,
+        chunk_size,
+        workers,
+        scheduler,
+        experiment.say,
+        bar,
+    )
+    experiment.run()
+    experiment.say(f"Verdicts: {experiment.directory / 'study' / 'claims.md'}")
 
 
 @main.command()

@@ -176,6 +176,39 @@ class Settings(_Section):
         return self
 
 
+class Rules(_Section):
+    """When a claim of the thesis counts as holding; fixed before the study runs."""
+
+    majority: float = Field(
+        0.5, gt=0, lt=1, description="a share holds if its interval lies above this"
+    )
+    good_training_loss: PositiveFloat = Field(
+        0.35, description="C2: a training loss below this is good (half of ln 2)"
+    )
+    explained: float = Field(
+        0.95, gt=0, le=1, description="C5: share of the jumps that are the solver at its start"
+    )
+    usable: float = Field(
+        0.95, gt=0, le=1, description="C10: share of layers and ρ with L^(A) ≤ 4λ"
+    )
+    slow_seconds: PositiveFloat = Field(
+        60.0, description="C7, C8: what takes longer than this is expensive"
+    )
+    slow_gigabytes: PositiveFloat = Field(
+        4.0, description="C8: what needs more memory than this is expensive"
+    )
+
+
+class Study(_Section):
+    """The replication study."""
+
+    n_population: Positive = Field(10_000, description="draws that score every network")
+    rho_num: Annotated[int, Field(ge=2)] = Field(19, description="values of ρ per sweep")
+    confidence: float = Field(0.95, gt=0, lt=1, description="of every interval")
+    resamples: Positive = Field(2000, description="bootstrap resamples")
+    rules: Rules = Rules()
+
+
 class Config(BaseModel):
     """A resolved experiment."""
 
@@ -183,6 +216,7 @@ class Config(BaseModel):
 
     name: str
     variants: dict[str, Settings]
+    study: Study = Study()
 
     def as_yaml(self) -> str:
         """The resolved settings, every default spelled out."""
@@ -253,21 +287,29 @@ def _resolved(source: str, raw: Any, overrides: list[tuple[list[str], Any]]) -> 
             _put(shared, key, value)
             for settings in specific.values():
                 _drop(settings, key)
+    raw_study = shared.pop("study", {})
 
-    set_keys = [".".join(key) for key, _ in overrides]
-    problems: dict[str, None] = {}  # in order, without repeats
+    messages: list[str] = []
     resolved = {}
     for variant, settings in specific.items():
         try:
             resolved[variant] = Settings.model_validate(_merged(shared, settings))
         except ValidationError as error:
-            for problem in error.errors():
-                text = _message(problem, variant, settings)
-                from_option = any(text.startswith((f"{key}:", f"{key}.")) for key in set_keys)
-                problems[f"{'--set' if from_option else source}: {text}"] = None
-    if problems:
-        raise ConfigError("\n".join(problems))
-    return Config(name=name, variants=resolved)
+            messages += [_message(problem, variant, settings) for problem in error.errors()]
+    study = Study()
+    try:
+        study = Study.model_validate(raw_study)
+    except ValidationError as error:
+        problems = [{**problem, "loc": ("study", *problem["loc"])} for problem in error.errors()]
+        messages += [_message(problem, "", {}) for problem in problems]
+    if messages:
+        set_keys = [".".join(key) for key, _ in overrides]
+        lines: dict[str, None] = {}  # in order, without repeats
+        for text in messages:
+            from_option = any(text.startswith((f"{key}:", f"{key}.")) for key in set_keys)
+            lines[f"{'--set' if from_option else source}: {text}"] = None
+        raise ConfigError("\n".join(lines))
+    return Config(name=name, variants=resolved, study=study)
 
 
 def _string_keyed(source: str, raw: Any, where: str = "") -> dict[str, Any]:
@@ -386,12 +428,12 @@ def _message(problem: Any, variant: str, specific: Mapping[str, Any]) -> str:
 
 def _suggestion(location: Sequence[str]) -> str:
     """The nearest key beside the unknown one, or the same key in another section."""
-    model: Any = Settings
+    model: Any = Config if location[0] == "study" else Settings
     for part in location[:-1]:
         model = model.model_fields[part].annotation
         if part == "choose":
             model = Choose
-    siblings = [*model.model_fields, *(("name", "variants") if model is Settings else ())]
+    siblings = [*model.model_fields, *(("name", "variants", "study") if model is Settings else ())]
     close = difflib.get_close_matches(location[-1], siblings, n=1)
     if close:
         return f"; did you mean '{close[0]}'?"

@@ -82,6 +82,13 @@ STEPS = (
     ),
 )
 REPORT = "report"
+STUDY_PAGES = (
+    "study/claims.md",
+    *(
+        f"study/figures/{name}.png"
+        for name in ("table1_distributions", "stages", "widths_over_rho", "jump")
+    ),
+)
 COMMANDS = (*(step.name for step in STEPS), REPORT)
 _MAKER = {file: step for step in STEPS for file in step.outputs}
 
@@ -190,7 +197,7 @@ class Experiment:
         return _Fingerprint(
             settings={key: setting(settings, key) for key in step.settings},
             inputs={file: self._sha256(self.directory / variant / file) for file in step.inputs},
-            code=_code(step.module),
+            code=code_hashes(step.module),
         )
 
     def _report_fingerprint(self) -> _Fingerprint:
@@ -200,11 +207,18 @@ class Experiment:
                 for variant, settings in self.config.variants.items()
             },
             inputs={
-                f"{variant}/{file}": self._sha256(self.directory / variant / file)
-                for variant in self.config.variants
-                for file in _MAKER
+                **{
+                    f"{variant}/{file}": self._sha256(self.directory / variant / file)
+                    for variant in self.config.variants
+                    for file in _MAKER
+                },
+                **{  # the study is not a step: the report takes it up where there is one
+                    file: found
+                    for file in STUDY_PAGES
+                    if (found := self._sha256(self.directory / file)) is not None
+                },
             },
-            code=_code(f"mini_exp.steps.{REPORT}"),
+            code=code_hashes(f"mini_exp.steps.{REPORT}"),
         )
 
     def _sha256(self, path: Path) -> str | None:
@@ -214,9 +228,21 @@ class Experiment:
 
     # Running
 
+    def check_devices(self) -> None:
+        """Refuse a GPU where there is none, before anything is written."""
+        for variant, settings in self.config.variants.items():
+            if settings.device.startswith("cuda"):
+                import torch
+
+                if not torch.cuda.is_available():
+                    raise ConfigError(
+                        f"{variant}: device: expected cpu, since PyTorch finds no CUDA device "
+                        f"here, got {settings.device!r}"
+                    )
+
     def run(self, force: bool = False) -> None:
         """Run whatever is not fresh, of every variant, then the report."""
-        _check_devices(self.config)
+        self.check_devices()
         with artifacts.locked(self.directory):
             for variant in self.config.variants:
                 for step in STEPS:
@@ -232,7 +258,7 @@ class Experiment:
             If an input is missing, stale or damaged, naming the command that makes it. Nothing
             is run then.
         """
-        _check_devices(self.config)
+        self.check_devices()
         states = {(state.variant, state.step): state for state in self.status()}
         steps = [step for step in STEPS if step.name == command]
         needed = set(_MAKER) if command == REPORT else set(steps[0].inputs)
@@ -292,7 +318,13 @@ class Experiment:
             }
             for variant in self.config.variants
         }
-        pages = importlib.import_module(f"mini_exp.steps.{REPORT}").run(self.config, results)
+        study = {
+            file: artifacts.read_bytes(self.directory / file, fingerprint.inputs[file])
+            for file in STUDY_PAGES
+            if file in fingerprint.inputs
+        }
+        step = importlib.import_module(f"mini_exp.steps.{REPORT}")
+        pages = step.run(self.config, results, study)
         written = {
             file: artifacts.write_bytes(self.directory / file, content)
             for file, content in pages.items()
@@ -347,18 +379,6 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _check_devices(config: Config) -> None:
-    for variant, settings in config.variants.items():
-        if settings.device.startswith("cuda"):
-            import torch
-
-            if not torch.cuda.is_available():
-                raise ConfigError(
-                    f"{variant}: device: expected cpu, since PyTorch finds no CUDA device here, "
-                    f"got {settings.device!r}"
-                )
-
-
 @functools.cache
 def _environment() -> dict[str, Any]:
     """Versions, platform, git revision."""
@@ -386,7 +406,7 @@ def _git(*arguments: str) -> str | None:
 
 
 @functools.cache
-def _code(module: str) -> dict[str, str]:
+def code_hashes(module: str) -> dict[str, str]:
     """SHA-256 of every source file of this package that a module depends on, by name.
 
     Found by reading the imports, so nothing is imported. ``config`` and ``errors`` are left out:

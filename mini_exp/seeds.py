@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import numpy as np
 
-Purpose = Literal["data", "population", "weights", "train order", "finetune order"]
+Purpose = Literal[
+    "data",
+    "population",
+    "weights",
+    "train order",
+    "finetune order",
+    "random units",
+    "scratch weights",
+    "scratch order",
+    "bootstrap",
+]
 
 
 def generator(seed: int, purpose: Purpose, replicate: int = 0) -> np.random.Generator:

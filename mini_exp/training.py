@@ -30,8 +30,11 @@ def sample_orders(
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """These matrices are too small to share: with threads, a busy core holds up every product."""
+def one_thread() -> Iterator[None]:
+    """Compute with one thread.
+
+    These matrices are too small to share: with more, one busy core holds up every product.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -106,7 +109,7 @@ def training_epochs(
         yield current
 
 
-@_one_thread()
+@one_thread()
 def trained_networks(
     networks: Networks,
     dataset: Dataset,
@@ -209,7 +212,7 @@ def scores(networks: Networks, x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return _scores(networks, *_tensors(x, y, networks.weights[0]))
 
 
-@_one_thread()
+@one_thread()
 @torch.no_grad()
 def _scores(networks: Networks, x: Tensor, y: Tensor) -> tuple[Floats, Floats]:
     loss, correct = np.zeros(len(networks.weights[0])), np.zeros(len(networks.weights[0]))

@@ -22,6 +22,7 @@ from mini_exp.networks import initial_networks
 from mini_exp.seeds import generator
 from mini_exp.spectral import Floats
 from mini_exp.spectral.selection import greedy_path, output_aware_weight, scaled_output_matrix
+from mini_exp.study.costs import naive_information_ratio
 from mini_exp.training import ADAM_BETAS, ADAM_EPSILON, sample_orders, trained_networks
 
 ROOT = Path(__file__).parent.parent
@@ -80,13 +81,6 @@ def selection(m: int = 1000, picks: int = 500) -> None:
     show(f"one naive evaluation of 𝒞(J), |J| = {picks // 2}", f"{1000 * naive:.1f} ms")
     show(f"  {evaluations} of them, extrapolated", f"{evaluations * naive / 60:.0f} min")
     show("  as a multiple of the greedy selection", f"{evaluations * naive / greedy:.0f}")
-
-
-def naive_information_ratio(sigma: Floats, weight: Floats, index_set: np.ndarray) -> float:
-    """𝒞(J) straight from (4.1.7)."""
-    columns = sigma[:, index_set]
-    explained = columns @ np.linalg.solve(sigma[np.ix_(index_set, index_set)], columns.T)
-    return float((weight * explained).sum() / (weight * sigma).sum())
 
 
 def training(epochs: int = 200) -> None:

@@ -41,6 +41,18 @@ GIVEN = {
 NOT_SHOWN = ("data.kind", "model.kind", "data.n_population")
 
 
+def template(name: str) -> jinja2.Template:
+    """A Markdown template; a value that it names and does not get is an error."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701 - Markdown, from our own numbers
+    )
+    return environment.get_template(name)
+
+
 def report_markdown(
     config: Config,
     evaluations: Mapping[str, Sequence[Evaluation]],
@@ -48,6 +60,7 @@ def report_markdown(
     cells: Mapping[str, list[list[str]]],
     main: str,
     with_bias: str | None,
+    study: str,
 ) -> str:
     """The report's text.
 
@@ -59,19 +72,15 @@ def report_markdown(
     cells : mapping from table name to its cells
     main, with_bias : str
         The variants behind Figures 1, 3–7 and behind Figure 2.
+    study : str
+        The study's section, empty where there is none.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # noqa: S701 - Markdown, from our own numbers
-    )
-    return environment.get_template("report.md").render(
+    return template("report.md").render(
         name=config.name,
         variants=config.variants,
         main=main,
         with_bias=with_bias,
+        study=study,
         verdict=_verdict(evaluations),
         sweeps=_sweeps_table(paths),
         table1=tables.markdown(tables.TABLE1_HEADER, cells["table1"], 2),
@@ -162,20 +171,21 @@ def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def report_html(text: str, figures: Mapping[str, bytes]) -> str:
+def report_html(text: str, images: Mapping[str, bytes]) -> str:
     """The same report as one page that needs no other file.
 
     Parameters
     ----------
     text : str
         Markdown, with images as ``![alt](path.png)``.
-    figures : mapping from ``path.png`` to the same figure as SVG
+    images : mapping from ``path.png`` to that image, as PNG or as SVG
     """
     body = MarkdownIt("commonmark").enable("table").render(text)
 
     def embedded(match: re.Match[str]) -> str:
-        data = base64.b64encode(figures[match["path"]]).decode()
-        return f'<img src="data:image/svg+xml;base64,{data}"'
+        content = images[match["path"]]
+        kind = "png" if content.startswith(b"\x89PNG") else "svg+xml"
+        return f'<img src="data:image/{kind};base64,{base64.b64encode(content).decode()}"'
 
     body = re.sub(r'<img src="(?P<path>[^"]+)"', embedded, body)
     body = body.replace("<table>", '<div class="scroll"><table>').replace(

@@ -37,7 +37,7 @@ STYLE: dict[str, Any] = {
 }
 
 
-def _style() -> AbstractContextManager[None]:
+def style() -> AbstractContextManager[None]:
     return mpl.rc_context(STYLE)  # type: ignore[arg-type]
 
 
@@ -45,12 +45,12 @@ def rendered(figure: Figure, suffix: str) -> bytes:
     """The figure as ``png``, ``pdf`` or ``svg``; the same bytes for the same figure."""
     buffer = io.BytesIO()
     undated = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[suffix]
-    with _style():
+    with style():
         figure.savefig(buffer, format=suffix, dpi=150, metadata=undated)
     return buffer.getvalue()
 
 
-def _figure(width: float, height: float, rows: int, columns: int) -> tuple[Figure, Any]:
+def blank(width: float, height: float, rows: int, columns: int) -> tuple[Figure, Any]:
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False)
@@ -65,8 +65,8 @@ def widths_figure(path: WidthPath, published: bool) -> Figure:
 
     Hollow markers: SciPy reports no success. Shaded: the solver returned its starting point.
     """
-    with _style():
-        figure, axes = _figure(6.4, 5.2, 2, 1)
+    with style():
+        figure, axes = blank(6.4, 5.2, 2, 1)
         rho, converged = path.rho, path.converged[0]
         at_start = (path.lambda_[0] == STARTING_P**2).all(axis=1) & published
         half_step = np.diff(rho).mean() / 2 if len(rho) > 1 else 0.01 * rho[0]
@@ -109,8 +109,8 @@ def widths_figure(path: WidthPath, published: bool) -> Figure:
 
 def dataset_figure(dataset: Dataset) -> Figure:
     """Figure 3: the mean X̄ and the label Y of every sample, training and test set."""
-    with _style():
-        figure, axes = _figure(6.4, 4.8, 2, 1)
+    with style():
+        figure, axes = blank(6.4, 4.8, 2, 1)
         samples = (
             ("training set", dataset.x_train[0], dataset.y_train[0]),
             ("test set", dataset.x_test[0], dataset.y_test[0]),
@@ -140,8 +140,8 @@ def dataset_figure(dataset: Dataset) -> Figure:
 
 def loss_figure(history: History) -> Figure:
     """Figure 4: training loss after every epoch, with the test loss."""
-    with _style():
-        figure, axes = _figure(6.4, 3.6, 1, 1)
+    with style():
+        figure, axes = blank(6.4, 3.6, 1, 1)
         ax = axes[0, 0]
         epoch = np.arange(1, history.loss.shape[1] + 1)
         ax.plot(epoch, history.loss[0], color=COLOURS[0], label="training loss")
@@ -157,8 +157,8 @@ def loss_figure(history: History) -> Figure:
 
 def second_moment_figure(moments: SecondMoments, layer: int, scale: str) -> Figure:
     """Figures 5, 6 and 7: the second moment of hidden layer ``layer`` (0-based) as a heat map."""
-    with _style():
-        figure, axes = _figure(4.4, 3.8, 1, 1)
+    with style():
+        figure, axes = blank(4.4, 3.8, 1, 1)
         ax = axes[0, 0]
         sigma = moments.sigma[layer][0]
         m = len(sigma)
@@ -186,9 +186,9 @@ def selection_figure(selection: Selection, theta: float) -> Figure:
         "B": r"$L^{(B)}$",
         "theta": rf"$L^{{(\theta)}},\ \theta={theta:g}$",
     }
-    with _style():
+    with style():
         n_layers = len(selection.layers)
-        figure, axes = _figure(2.5 * n_layers, 4.6, 2, n_layers)
+        figure, axes = blank(2.5 * n_layers, 4.6, 2, n_layers)
         layers = zip(axes.T, selection.widths, selection.layers, strict=True)
         for number, ((top, bottom), width, layer) in enumerate(layers, start=1):
             size = np.arange(1, layer.index_path.shape[1] + 1)

@@ -104,3 +104,40 @@ def spectrum(sigma: Floats) -> tuple[Floats, Floats]:
     largest = np.abs(eigenvectors).argmax(axis=1, keepdims=True)
     sign = np.where(np.take_along_axis(eigenvectors, largest, axis=1) < 0, -1.0, 1.0)
     return eigenvalues.copy(), eigenvectors * sign
+
+
+def gram_spectrum(
+    blocks: Iterable[npt.ArrayLike], scale: Literal["sum", "mean"] = "mean"
+) -> Floats:
+    """Non-zero eigenvalues of Σ through the n × n Gram matrix: ΦΦᵀ has those of ΦᵀΦ.
+
+    Parameters
+    ----------
+    blocks : iterable of (R, n, k) arrays
+        The outputs of the same n samples, a block of k units at a time.
+    scale : {"mean", "sum"}
+        As in ``second_moment``.
+
+    Returns
+    -------
+    (R, n) float64
+        Descending; at most min(n, m) are not zero up to rounding, so N(λ) ≤ n.
+
+    Raises
+    ------
+    ShapeError, DomainError
+
+    Notes
+    -----
+    O(n² m + n³) time; O(n²) memory and one block, whatever m is: the way to the spectrum of layers
+    whose m × m second moment does not fit.
+
+    Examples
+    --------
+    >>> gram_spectrum([[[[1.0], [3.0]]], [[[2.0], [0.0]]]], scale="sum")
+    array([[9.60555128, 4.39444872]])
+    """
+    flipped = (np.asarray(block, dtype=np.float64).swapaxes(-1, -2) for block in blocks)
+    gram, _ = second_moment(flipped, scale="sum")
+    eigenvalues = np.asarray(np.linalg.eigvalsh(gram)[:, ::-1], dtype=np.float64)
+    return eigenvalues / gram.shape[1] if scale == "mean" else eigenvalues.copy()

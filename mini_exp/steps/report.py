@@ -11,13 +11,17 @@ from mini_exp.config import Config
 from mini_exp.report import document, figures, tables
 
 
-def run(config: Config, results: Mapping[str, Mapping[str, Any]]) -> dict[str, bytes]:
+def run(
+    config: Config, results: Mapping[str, Mapping[str, Any]], study: Mapping[str, bytes]
+) -> dict[str, bytes]:
     """Return the content of every file of the report.
 
     Parameters
     ----------
     config : Config
     results : mapping from variant to its artifacts by file name
+    study : mapping from path to content
+        ``study/claims.md`` and its figures; empty where no study has run.
 
     Returns
     -------
@@ -51,17 +55,20 @@ def run(config: Config, results: Mapping[str, Mapping[str, Any]]) -> dict[str, b
         "scores": tables.evaluation_cells(evaluations),
     }
     paths = {variant: files["widths.csv"] for variant, files in results.items()}
-    text = document.report_markdown(config, evaluations, paths, cells, main, with_bias)
+    claims = study.get("study/claims.md", b"").decode()
+    claims = claims.replace("](figures/", "](study/figures/")
+    text = document.report_markdown(config, evaluations, paths, cells, main, with_bias, claims)
     shown = {f"figures/{name}.png": drawn[source] for name, source in numbered.items()}
     shown |= {f"{path}.png": figure for path, figure in drawn.items() if f"({path}.png)" in text}
-    svg = {path: figures.rendered(figure, "svg") for path, figure in shown.items()}
+    images = {path: figures.rendered(figure, "svg") for path, figure in shown.items()}
+    images |= {path: content for path, content in study.items() if path.endswith(".png")}
     header = tables.TABLE1_HEADER
     pages |= {
         "table1.csv": table.to_csv(index=False, lineterminator="\n").encode(),
         "table1.md": (tables.markdown(header, cells["table1"], 2) + "\n").encode(),
         "table1.tex": (tables.latex(header, cells["table1"], 2) + "\n").encode(),
         "report.md": text.encode(),
-        "report.html": document.report_html(text, svg).encode(),
+        "report.html": document.report_html(text, images).encode(),
     }
     return pages
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -24,29 +26,43 @@ from mini_exp.types import LayerSelection, Networks, SecondMoments, Selection, W
 def run(
     settings: Settings, networks: Networks, moments: SecondMoments, path: WidthPath
 ) -> tuple[Selection, Networks]:
-    """Return the selection and the compressed network."""
+    """Return the selection, with the best that enumeration finds, and the compressed network."""
     layers = tuple(
-        layer_selection(settings, sigma, networks.weights[layer + 1].cpu().numpy())
-        for layer, sigma in enumerate(moments.sigma)
+        with_optimum(settings, sigma, weight, layer_selection(settings, sigma, weight))
+        for sigma, weight in zip(moments.sigma, next_weights(networks), strict=True)
     )
     selection = Selection(chosen_widths(settings, path, layers), layers)
     return selection, compressed_networks(settings, networks, moments, selection)
 
 
+def next_weights(networks: Networks) -> list[Floats]:
+    """For every hidden layer, the weights that read it."""
+    return [weight.cpu().double().numpy() for weight in networks.weights[1:]]
+
+
 def layer_selection(settings: Settings, sigma: Floats, next_weight: Floats) -> LayerSelection:
-    """The greedy path of one layer, the losses along it, and the best that enumeration finds."""
+    """The greedy path of one layer and the losses along it."""
     scope, theta = settings.select.scope, settings.select.theta
     z, scale = scaled_output_matrix(next_weight)
     weight = output_aware_weight(z, theta) if scope == "full" else None
     index_path, information_ratio = greedy_path(sigma, weight, scope)
     losses = index_set_losses(sigma, z, scale, index_path, theta)
-    exhaustive: dict[str, Floats] = {}
-    if sigma.shape[1] <= MAX_ENUMERATED_WIDTH:
-        best = [
-            exhaustive_optimum(s, one_z, theta, scope) for s, one_z in zip(sigma, z, strict=True)
-        ]
-        exhaustive = {name: np.stack([optimum[name] for optimum in best]) for name in best[0]}
-    return LayerSelection(index_path, information_ratio, scale, losses, exhaustive)
+    return LayerSelection(index_path, information_ratio, scale, losses, {})
+
+
+def with_optimum(
+    settings: Settings, sigma: Floats, next_weight: Floats, layer: LayerSelection
+) -> LayerSelection:
+    """The same with the exhaustive optimum, if the layer is small enough to enumerate."""
+    if sigma.shape[1] > MAX_ENUMERATED_WIDTH:
+        return layer
+    z, _ = scaled_output_matrix(next_weight)
+    best = [
+        exhaustive_optimum(s, one_z, settings.select.theta, settings.select.scope)
+        for s, one_z in zip(sigma, z, strict=True)
+    ]
+    optimum = {name: np.stack([found[name] for found in best]) for name in best[0]}
+    return replace(layer, exhaustive=optimum)
 
 
 def chosen_widths(
