@@ -1,13 +1,17 @@
 # make reproduce   the environment, then Table 1 and Figures 1–7 in results/mini
+# make study       a thousand replicates of it, and a verdict for every claim
 # make test        the environment, then all tests
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: reproduce test smoke lint types check benchmark clean
+.PHONY: reproduce study test smoke lint types check benchmark clean
 
 reproduce: $(READY)
 	$(BIN)/mini-exp run configs/mini.yaml
+
+study: $(READY)
+	$(BIN)/mini-exp study configs/mini.yaml --replicates 1000
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -202,7 +202,7 @@ class Rules(_Section):
 class Study(_Section):
     """The replication study."""
 
-    n_population: Positive = Field(10_000, description="draws that score every network")
+    n_population: Positive = Field(5000, description="draws that score every network")
     rho_num: Annotated[int, Field(ge=2)] = Field(19, description="values of ρ per sweep")
     confidence: float = Field(0.95, gt=0, lt=1, description="of every interval")
     resamples: Positive = Field(2000, description="bootstrap resamples")

@@ -7,7 +7,6 @@ GitHub), restated here so that the published figures can be reproduced, wrong de
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -49,14 +48,22 @@ def published_gradient(
     -------
     (L,) float64
     """
+    mu = _padded(spectra)
     lam = p**2
-    slope = np.empty_like(p)
-    for layer, mu in enumerate(spectra):
-        neighbours = [k for k in (layer - 1, layer + 1) if 0 <= k < len(spectra)]
-        product = sum(float(degrees_of_freedom(mu, lam[k])) for k in neighbours)
-        slope[layer] = 2 * p[layer] * degrees_of_freedom_derivative(mu, lam[layer]) * product
+    neighbour = np.eye(len(p), k=1) + np.eye(len(p), k=-1)
+    own_spectrum = degrees_of_freedom(mu[:, None, :], lam)  # of layer ℓ at λ_k: [ℓ, k]
+    products = (neighbour * own_spectrum).sum(axis=1)
+    slope: Floats = 2 * p * degrees_of_freedom_derivative(mu, lam) * products
     penalty = np.full_like(p, 2 * p.sum()) if regularizer == "square" else np.sign(p)
     return slope + rho * penalty
+
+
+def _padded(spectra: Sequence[Floats]) -> Floats:
+    """The spectra as rows; the zeros at their ends add nothing to any N(λ)."""
+    mu = np.zeros((len(spectra), max(map(len, spectra))))
+    for row, spectrum in zip(mu, spectra, strict=True):
+        row[: len(spectrum)] = spectrum
+    return mu
 
 
 def published_lambdas(
@@ -101,10 +108,12 @@ def published_lambdas(
         raise DomainError(f"width problem: expected a finite ρ > 0, got {rho}")
     spectra = [absolute_spectrum(mu) for mu in eigenvalues]
 
+    mu = _padded(spectra)
+
     def objective(p: Floats) -> float:
-        dof = [float(degrees_of_freedom(mu, x**2)) for mu, x in zip(spectra, p, strict=True)]
-        products = sum(a * b for a, b in pairwise(dof))
-        return products + rho * float((p**2 if regularizer == "square" else np.abs(p)).sum())
+        dof = degrees_of_freedom(mu, p**2)
+        penalty = p**2 if regularizer == "square" else np.abs(p)
+        return float(dof[:-1] @ dof[1:] + rho * penalty.sum())
 
     def gradient(p: Floats) -> Floats:
         return published_gradient(spectra, p, rho, regularizer)

@@ -22,7 +22,12 @@ LETTER = "holds only in the letter"
 EXPLAINED = "explained"
 
 TABLE1_WIDTHS = (8, 3, 3)
-CONTROLS = ("random_slice_finetuned", "random_reconstruct_finetuned", "scratch_400")
+CONTROLS = (
+    "original_400",
+    "random_slice_finetuned",
+    "random_reconstruct_finetuned",
+    "scratch_400",
+)
 
 
 @dataclass(frozen=True)

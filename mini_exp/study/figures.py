@@ -37,7 +37,10 @@ def table1_distributions(config: Config, rows: pd.DataFrame) -> Figure:
                 column = f"{stage}_test_{measure}"
                 known = rows[rows["diverged"] == 0]
                 low, high = np.quantile(known[column], (0.001, 0.99))
-                bins = np.linspace(min(low, published[stage]), max(high, published[stage]), 30)
+                low, high = min(low, published[stage]), max(high, published[stage])
+                bins = np.linspace(low, high, 30)
+                if measure == "accuracy":  # multiples of about 1/100: two to a bin
+                    bins = np.arange(np.floor(50 * low), np.ceil(50 * high) + 1) / 50 - 0.005
                 for colour, variant in zip(COLOURS, config.variants, strict=False):
                     values = known.loc[known["variant"] == variant, column]
                     ax.hist(
@@ -68,7 +71,7 @@ def stages(config: Config, rows: pd.DataFrame) -> Figure:
                 for colour, (name, label) in zip(COLOURS, CONTROLS.items(), strict=False):
                     control = own[f"{name}_population_{measure}"].mean()
                     ax.axhline(control, color=colour, linestyle="--", linewidth=1, label=label)
-                ax.set_xticks(place, ["original", "compr.", "tuned"])
+                ax.set_xticks(place, ["orig.", "compr.", "tuned"])
                 high = np.quantile(values, 0.97)
                 ax.set_ylim(0 if measure == "loss" else 0.4, high if measure == "loss" else 1)
             axes[0, column].set_title(variant)
@@ -76,7 +79,9 @@ def stages(config: Config, rows: pd.DataFrame) -> Figure:
         axes[1, 0].set_ylabel("population accuracy")
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="lower center", ncols=3)
-        figure.subplots_adjust(left=0.09, right=0.99, top=0.95, bottom=0.15, hspace=0.2, wspace=0.3)
+        figure.subplots_adjust(
+            left=0.08, right=0.98, top=0.95, bottom=0.15, hspace=0.2, wspace=0.35
+        )
     return figure
 
 
