@@ -131,6 +131,8 @@ def information_ratio(sigma, index_set, weight=None, scope="full"):
     left = residual(sigma, index_set)
     if scope == "complement":
         total = sum(sigma[i, i] for i in rest)
+        if total <= 1e-12 * np.trace(sigma):  # nothing but rounding
+            return 1.0
         unexplained = sum(left[i, i] for i in rest)
     else:
         weight = np.eye(m) if weight is None else weight
