@@ -9,14 +9,17 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from mini_exp.errors import ArtifactError, MiniExpError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mini_exp.errors import ArtifactError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     )
 
 MANIFEST = "manifest.json"
-MANIFEST_VERSION = 1
+PARTIAL = ".partial"  # ends the name of a file that is being written
 
 
 # Files and their hashes
@@ -68,7 +71,9 @@ def write_bytes(path: Path, content: bytes) -> str:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        descriptor, name = tempfile.mkstemp(
+            prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent
+        )
         temporary = Path(name)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -105,37 +110,56 @@ def _umask() -> int:
 # The manifest
 
 
-def read_manifest(directory: Path) -> dict[str, Any]:
-    """What the results directory holds and how it was made; empty where there is no manifest.
+class Record(BaseModel):
+    """How a step's present results were made: what they depend on, and the files' SHA-256."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    settings: dict[str, Any]
+    inputs: dict[str, str | None]
+    code: dict[str, str]
+    outputs: dict[str, str]
+    seconds: float
+    finished: str
+    environment: str
+
+
+class Manifest(BaseModel):
+    """What a results directory holds: a record per finished step, and where it ran."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Literal[1] = 1
+    name: str = ""
+    seeds: dict[str, int] = {}
+    environments: dict[str, dict[str, Any]] = {}
+    steps: dict[str, Record] = {}
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """The manifest; an empty one where there is none.
 
     Raises
     ------
     ArtifactError
-        If it is unreadable or of another version.
+        If it is damaged or of another version.
     """
     path = directory / MANIFEST
     try:
-        manifest = json.loads(path.read_bytes())
+        return Manifest.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        return {"version": MANIFEST_VERSION, "steps": {}}
+        return Manifest()
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError:
-        manifest = None
-    if (
-        not isinstance(manifest, dict)
-        or manifest.get("version") != MANIFEST_VERSION
-        or not isinstance(manifest.get("steps"), dict)
-    ):
+    except ValidationError:
         raise ArtifactError(
             f"{path}: damaged, or of another version of mini-exp; delete it to run every step anew"
-        )
-    return manifest
+        ) from None
 
 
-def write_manifest(directory: Path, manifest: Mapping[str, Any]) -> None:
+def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Replace the manifest."""
-    text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(manifest.model_dump(), indent=1, ensure_ascii=False) + "\n"
     write_bytes(directory / MANIFEST, text.encode())
 
 
@@ -166,11 +190,14 @@ def locked(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise ArtifactError(f"{directory}: cannot be written: {error.strerror}") from None
     try:
+        for left in directory.rglob(f".*{PARTIAL}"):  # by a process that was killed
+            left.unlink(missing_ok=True)
         now = time.strftime("%Y-%m-%d %H:%M:%S")
         write_bytes(owner, f"process {os.getpid()} since {now}".encode())
         yield
     finally:
-        owner.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            owner.unlink(missing_ok=True)
         lock.release()
 
 
@@ -186,10 +213,30 @@ def _arrays_to_npz(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def _npz_to_arrays(content: bytes) -> dict[str, np.ndarray]:
+    """Arrays of an npz file that `_arrays_to_npz` could have written; anything else is refused.
+
+    Sizes are checked against the file before anything is allocated.
+    """
+    import zipfile
+
     import numpy as np
 
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    arrays = {}
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for member in archive.infolist():
+            name = member.filename.removesuffix(".npy")
+            if member.compress_type != zipfile.ZIP_STORED or member.file_size > len(content):
+                raise ValueError(f"{member.filename} is compressed or larger than the file")
+            data = io.BytesIO(archive.read(member))
+            if np.lib.format.read_magic(data) != (1, 0):
+                raise ValueError(f"{member.filename} is not an array of format 1.0")
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(data)
+            rest = data.read()
+            if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(rest):
+                raise ValueError(f"{member.filename} holds objects or has a wrong size")
+            order: Literal["F", "C"] = "F" if fortran else "C"
+            arrays[name] = np.frombuffer(rest, dtype).reshape(shape, order=order).copy(order=order)
+    return arrays
 
 
 def _write_dataset(dataset: Dataset) -> bytes:
@@ -416,10 +463,9 @@ def read(path: Path, expected: str | None) -> Any:
     content = read_bytes(path, expected)
     try:
         return _FORMATS[path.name][1](content)
-    except MiniExpError:
-        raise
-    except (ValueError, KeyError, TypeError, EOFError) as error:
-        raise ArtifactError(f"{path}: cannot be parsed: {error}") from None
+    except Exception as error:  # whatever a parser makes of a hostile file
+        text = " ".join(str(error).split())[:200]
+        raise ArtifactError(f"{path}: cannot be parsed: {type(error).__name__}: {text}") from None
 
 
 def read_bytes(path: Path, expected: str | None) -> bytes:

@@ -1,11 +1,14 @@
 """The command line: parse, call, print, map errors to exit codes.
 
-Exit codes: 0 done; 1 the run failed; 2 bad usage or bad config; 130 interrupted.
+Exit codes: 0 done; 1 the run failed; 2 bad usage or bad config; 130 interrupted; 143 terminated.
 """
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +20,14 @@ from mini_exp import __version__
 from mini_exp.errors import ConfigError, MiniExpError
 
 
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def _terminate(_signal: int, _frame: object) -> None:
+    raise _Terminated
+
+
 class _Group(click.Group):
     """Turns every error into one message and an exit code."""
 
@@ -24,29 +35,44 @@ class _Group(click.Group):
         return list(self.commands)  # in the order of the steps, not of the alphabet
 
     def invoke(self, ctx: click.Context) -> Any:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _terminate)
+        with contextlib.suppress(AttributeError):  # a terminal that cannot show ρ shows \u03c1
+            sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit):
-            raise
-        except (KeyboardInterrupt, click.Abort):
-            click.echo("mini-exp: interrupted; finished steps are kept", err=True)
-            ctx.exit(130)
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+            raise  # click's own, and a closed pipe (`| head`), which it ends quietly
+        except (KeyboardInterrupt, click.Abort, _Terminated) as stop:
+            code = 143 if isinstance(stop, _Terminated) else 130
+            what = "terminated" if code == 143 else "interrupted"
+            click.echo(f"mini-exp: {what}; what had finished is kept", err=True)
+            ctx.exit(code)
         except MiniExpError as error:
-            if ctx.meta.get("debug"):
-                traceback.print_exc()
-            for line in str(error).splitlines():
-                click.echo(f"mini-exp: {line}", err=True)
+            self._show(ctx, str(error))
             ctx.exit(2 if isinstance(error, ConfigError) else 1)
+        except OSError as error:
+            self._show(ctx, f"{error.filename or 'system'}: {error.strerror or error}")
+            ctx.exit(1)
+        except MemoryError:
+            self._show(ctx, "out of memory: use smaller settings")
+            ctx.exit(1)
         except Exception as error:
-            if ctx.meta.get("debug"):
-                raise
             text = " ".join(str(error).split())
-            click.echo(
-                f"mini-exp: internal error: {type(error).__name__}: {text}; "
-                "--debug shows where, please report it",
-                err=True,
+            self._show(
+                ctx,
+                f"internal error: {type(error).__name__}: {text}; --debug shows where, please "
+                "report it",
             )
             ctx.exit(1)
+
+    @staticmethod
+    def _show(ctx: click.Context, message: str) -> None:
+        if ctx.meta.get("debug"):
+            traceback.print_exc()
+        for line in message.splitlines():
+            click.echo(f"mini-exp: {line}", err=True)
 
 
 def _remember_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:

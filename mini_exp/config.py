@@ -21,10 +21,12 @@ from pydantic import (
 
 from mini_exp.errors import ConfigError
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=10_000_000)]  # above: a slip, not an experiment
 PositiveFloat = Annotated[float, Field(gt=0)]
 # Strict mode takes no list for a tuple, and YAML has only lists.
 Widths = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
+
+MAX_CHARACTERS = 100_000  # of an experiment file; parsing takes seconds beyond
 
 
 class _Section(BaseModel):
@@ -246,11 +248,14 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         Naming the file, the key, what was expected and what came. Nothing is written.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MAX_CHARACTERS + 1)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
+    if len(text) > MAX_CHARACTERS:
+        raise ConfigError(f"{path}: expected at most {MAX_CHARACTERS} characters, got more")
     try:
         raw = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, RecursionError, ValueError) as error:

@@ -111,9 +111,6 @@ class _Fingerprint:
     inputs: dict[str, str | None]
     code: dict[str, str]
 
-    def as_json(self) -> dict[str, Any]:
-        return {"settings": self.settings, "inputs": self.inputs, "code": self.code}
-
 
 @dataclass
 class Experiment:
@@ -159,36 +156,36 @@ class Experiment:
             report = State("", REPORT, "stale", "steps before it come first")
         return [*states, report]
 
-    def _state(self, manifest: dict[str, Any], variant: str, step: Step) -> State:
-        record = manifest["steps"].get(f"{variant}/{step.name}")
+    def _state(self, manifest: artifacts.Manifest, variant: str, step: Step) -> State:
+        record = manifest.steps.get(f"{variant}/{step.name}")
         return self._compared(variant, step.name, record, self._fingerprint(variant, step))
 
-    def _report_state(self, manifest: dict[str, Any]) -> State:
-        record = manifest["steps"].get(REPORT)
+    def _report_state(self, manifest: artifacts.Manifest) -> State:
+        record = manifest.steps.get(REPORT)
         return self._compared("", REPORT, record, self._report_fingerprint())
 
-    def _compared(self, variant: str, step: str, record: Any, now: _Fingerprint) -> State:
+    def _compared(
+        self, variant: str, step: str, record: artifacts.Record | None, now: _Fingerprint
+    ) -> State:
         folder = self.directory / variant
         if record is None:
             return State(variant, step, "missing")
-        for file, expected in record["outputs"].items():
+        for file, expected in record.outputs.items():
             found = self._sha256(folder / file)
             if found is None:
                 return State(variant, step, "missing", f"{file} is not there")
             if found != expected:
                 return State(variant, step, "stale", f"{file} is damaged or was replaced")
-        for key in sorted(record["settings"].keys() | now.settings.keys()):
-            where, was, is_now = _difference(
-                key, record["settings"].get(key), now.settings.get(key)
-            )
+        for key in sorted(record.settings.keys() | now.settings.keys()):
+            where, was, is_now = _difference(key, record.settings.get(key), now.settings.get(key))
             if was != is_now:
                 why = f"{where} was {_short(was)}, is {_short(is_now)}"
                 return State(variant, step, "stale", why)
-        for file in sorted(record["inputs"].keys() | now.inputs.keys()):
-            if record["inputs"].get(file) != now.inputs.get(file):
+        for file in sorted(record.inputs.keys() | now.inputs.keys()):
+            if record.inputs.get(file) != now.inputs.get(file):
                 return State(variant, step, "stale", f"{file} changed")
-        for module in sorted(record["code"].keys() | now.code.keys()):
-            if record["code"].get(module) != now.code.get(module):
+        for module in sorted(record.code.keys() | now.code.keys()):
+            if record.code.get(module) != now.code.get(module):
                 return State(variant, step, "stale", f"the code in {module} changed")
         return State(variant, step, "fresh")
 
@@ -343,26 +340,26 @@ class Experiment:
         fingerprint: _Fingerprint,
         written: dict[str, str],
         started: float,
-        manifest: dict[str, Any],
+        manifest: artifacts.Manifest,
     ) -> None:
         for file, digest in written.items():
             self._hashes[self.directory / variant / file] = digest
         environment = _environment()
         label = hashlib.sha256(json.dumps(environment).encode()).hexdigest()[:12]
-        manifest["name"] = self.config.name
-        manifest["seeds"] = {name: s.seed for name, s in self.config.variants.items()}
-        manifest.setdefault("environments", {})[label] = environment
-        manifest["steps"][key] = {
-            **fingerprint.as_json(),
-            "outputs": written,
-            "seconds": round(time.perf_counter() - started, 3),
-            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "environment": label,
-        }
-        used = {record["environment"] for record in manifest["steps"].values()}
-        manifest["environments"] = {
-            name: made for name, made in manifest["environments"].items() if name in used
-        }
+        manifest.name = self.config.name
+        manifest.seeds = {variant: s.seed for variant, s in self.config.variants.items()}
+        manifest.steps[key] = artifacts.Record(
+            settings=fingerprint.settings,
+            inputs=fingerprint.inputs,
+            code=fingerprint.code,
+            outputs=written,
+            seconds=round(time.perf_counter() - started, 3),
+            finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            environment=label,
+        )
+        used = {record.environment for record in manifest.steps.values()}
+        known = {**manifest.environments, label: environment}
+        manifest.environments = {name: made for name, made in known.items() if name in used}
         artifacts.write_manifest(self.directory, manifest)
 
 

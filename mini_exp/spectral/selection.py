@@ -288,6 +288,8 @@ def exhaustive_optimum(
     m = len(s)
     if m > MAX_ENUMERATED_WIDTH:
         raise DomainError(f"exhaustive selection: expected m ≤ {MAX_ENUMERATED_WIDTH}, got {m}")
+    unit = float(_power_of_two(s[None])[0, 0, 0])  # squares of Σ must neither over- nor underflow
+    s = s / unit
     variance = s.diagonal()
     # Z E Zᵀ has the largest eigenvalue of T E Tᵀ with the triangular T of Z = QT, which is smaller.
     triangular = np.asarray(np.linalg.qr(z, mode="r"))
@@ -334,7 +336,7 @@ def exhaustive_optimum(
                 norms = a * _operator_norm(residual[block]) + b * _operator_norm(seen[block])
                 loss = min(loss, float(norms.min()))
             smallest.append(loss)
-        best[name] = np.array(smallest)
+        best[name] = unit * np.array(smallest)
     return best
 
 

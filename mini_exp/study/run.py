@@ -140,7 +140,16 @@ def _cluster(workers: int, scheduler: str | None) -> Iterator[distributed.Client
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
-        yield client
+        try:
+            yield client
+        except Exception:
+            raise
+        except BaseException:  # interrupted: a cluster takes seconds to close in good order
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if "spawn_main" in " ".join(process.cmdline()):  # a worker, not a tracker
+                        process.kill()
+            raise
 
 
 def _compute(
