@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: reproduce study test smoke lint types check benchmark clean
+.PHONY: reproduce study test smoke lint types check check-long benchmark clean
 
 reproduce: $(READY)
 	$(BIN)/mini-exp run configs/mini.yaml
@@ -27,6 +27,9 @@ types: $(READY)
 	$(BIN)/mypy
 
 check: lint types test
+
+check-long: check
+	$(BIN)/python -m pytest -m long
 
 benchmark: $(READY)
 	$(BIN)/python scripts/benchmark.py

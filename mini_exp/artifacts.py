@@ -274,12 +274,12 @@ def _read_networks(content: bytes) -> Networks:
 
     tensors = safetensors.torch.load(content)
     n_layers = sum(name.endswith(".weight") for name in tensors)
-    weights = tuple(tensors[f"layers.{i}.weight"][None] for i in range(n_layers))
-    has_bias = len(tensors) > n_layers
-    return Networks(
-        weights,
-        tuple(tensors[f"layers.{i}.bias"][None] for i in range(n_layers)) if has_bias else (),
-    )
+    kinds = ["weight"] if len(tensors) == n_layers else ["weight", "bias"]
+    names = {kind: [f"layers.{i}.{kind}" for i in range(n_layers)] for kind in kinds}
+    if not n_layers or set(tensors) != set().union(*names.values()):
+        raise ValueError(f"expected layers.0.weight …, got {', '.join(sorted(tensors)) or 'none'}")
+    weights, *biases = (tuple(tensors[name][None] for name in names[kind]) for kind in kinds)
+    return Networks(weights, biases[0] if biases else ())
 
 
 def _write_history(history: History) -> bytes:
@@ -423,7 +423,7 @@ def _frame_to_csv(frame: Any) -> bytes:
 def _csv_to_frame(content: bytes) -> Any:
     import pandas as pd
 
-    return pd.read_csv(io.BytesIO(content), float_precision="round_trip")
+    return pd.read_csv(io.BytesIO(content))
 
 
 _FORMATS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {

@@ -26,7 +26,13 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 # Strict mode takes no list for a tuple, and YAML has only lists.
 Widths = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
 
+# PyYAML lets Python's own errors out where a tag does not fit its text (`!!int ""`).
+_YAML_ERRORS = (
+    *(yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError),
+)
+
 MAX_CHARACTERS = 100_000  # of an experiment file; parsing takes seconds beyond
+MAX_DEPTH = 20
 
 
 class _Section(BaseModel):
@@ -96,7 +102,10 @@ class Choose(_Section):
     @model_validator(mode="after")
     def _one(self) -> Choose:
         if len(self.model_fields_set) != 1 or None in self.model_dump(exclude_unset=True).values():
-            raise ValueError("expected exactly one of rho, parameters, information")
+            raise ValueError(
+                "expected exactly one of rho, parameters, information, got "
+                f"{', '.join(sorted(self.model_fields_set)) or 'none'}"
+            )
         return self
 
 
@@ -122,7 +131,10 @@ class Width(_Section):
     @model_validator(mode="after")
     def _published_is_hidden(self) -> Width:
         if self.solver == "published" and self.boundary != "hidden":
-            raise ValueError("the published solver knows only boundary: hidden")
+            raise ValueError(
+                f"expected boundary: hidden, all that the published solver knows, got "
+                f"{self.boundary!r}"
+            )
         return self
 
 
@@ -222,7 +234,9 @@ class Config(BaseModel):
 
     def as_yaml(self) -> str:
         """The resolved settings, every default spelled out."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(
+            self.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True
+        )
 
 
 def setting(settings: Settings, key: str) -> Any:
@@ -258,7 +272,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: expected at most {MAX_CHARACTERS} characters, got more")
     try:
         raw = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except _YAML_ERRORS as error:
         raise ConfigError(f"{path}: not valid YAML: {_one_line(error)}") from None
     return _resolved(str(path), raw, [_override(text) for text in overrides])
 
@@ -311,7 +325,10 @@ def _resolved(source: str, raw: Any, overrides: list[tuple[list[str], Any]]) -> 
         set_keys = [".".join(key) for key, _ in overrides]
         lines: dict[str, None] = {}  # in order, without repeats
         for text in messages:
-            from_option = any(text.startswith((f"{key}:", f"{key}.")) for key in set_keys)
+            where = f"{text.partition(':')[0]}."
+            from_option = any(
+                where.startswith(f"{key}.") or f"{key}.".startswith(where) for key in set_keys
+            )
             lines[f"{'--set' if from_option else source}: {text}"] = None
         raise ConfigError("\n".join(lines))
     return Config(name=name, variants=resolved, study=study)
@@ -341,7 +358,10 @@ def _mapping(source: str, where: str, value: Any) -> dict[str, Any]:
 def _checked_name(source: str, key: str, name: Any) -> str:
     """A name that is safe as a folder on every system."""
     reserved = {"figures", "study"} if key == "variants" else set()
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
+    dot = "" if key == "variants" else "."  # a variant stands beside files, and in dotted keys
+    if not isinstance(name, str) or not re.fullmatch(
+        rf"[A-Za-z0-9][A-Za-z0-9_{dot}-]{{0,63}}", name
+    ):
         raise ConfigError(
             f"{source}: {key}: expected a name of letters, digits, '.', '_' and '-' "
             f"(it becomes a folder), got {_shown(name)}"
@@ -358,7 +378,7 @@ def _override(text: str) -> tuple[list[str], Any]:
         raise ConfigError(f"--set: expected dotted.key=value, got {text!r}")
     try:
         parsed = yaml.load(value, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except _YAML_ERRORS as error:
         raise ConfigError(f"--set {key}: not valid YAML: {_one_line(error)}") from None
     return parts, parsed
 
@@ -366,12 +386,16 @@ def _override(text: str) -> tuple[list[str], Any]:
 def _put(settings: dict[str, Any], key: list[str], value: Any) -> None:
     for part in key[:-1]:
         inner = settings.get(part)
-        settings[part] = inner = inner if isinstance(inner, dict) else {}
+        if not isinstance(inner, dict) or part == "choose":  # replaced, as in a file
+            inner = {}
+        settings[part] = inner
         settings = inner
     settings[key[-1]] = value
 
 
 def _drop(settings: dict[str, Any], key: list[str]) -> None:
+    if "choose" in key:
+        key = key[: key.index("choose") + 1]
     for part in key[:-1]:
         settings = settings.get(part, {})
         if not isinstance(settings, dict):
@@ -393,18 +417,16 @@ def _message(problem: Any, variant: str, specific: Mapping[str, Any]) -> str:
     location = [str(part) for part in problem["loc"]]
     if "choose" in location[:-1]:
         del location[location.index("choose") + 1]  # the union's tag is no key
-    where = ".".join(location)
-    inside: Any = specific
-    for part in location:
-        inside = inside.get(part) if isinstance(inside, dict) else None
-    if location and inside is not None:
-        where = f"variants.{variant}.{where}"
+    where = _where(location, variant, specific)
     context = problem.get("ctx", {})
     kind = problem["type"]
     if kind == "extra_forbidden":
         return f"{where}: unknown key{_suggestion(location)}"
     if kind == "value_error":  # one of our validators
-        return f"{where}: {context['error']}" if where else str(context["error"])
+        if location:
+            return f"{where}: {context['error']}"
+        key, _, text = str(context["error"]).partition(": ")
+        return f"{_where(key.split('.'), variant, specific)}: {text}"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         expected = (
             "a list of widths, or a mapping with rho, parameters or information"
@@ -431,6 +453,19 @@ def _message(problem: Any, variant: str, specific: Mapping[str, Any]) -> str:
     return f"{where}: expected {expected}, got {_shown(problem['input'])}"
 
 
+def _where(location: Sequence[str], variant: str, specific: Mapping[str, Any]) -> str:
+    """The dotted key, beginning with ``variants.<variant>`` where that is who set it."""
+    inside: Any = specific
+    for part in location:
+        if isinstance(inside, dict) and part in inside:
+            inside = inside[part]
+        elif not isinstance(inside, list):
+            break
+    else:
+        location = ["variants", variant, *location]
+    return ".".join(part if part.isprintable() else repr(part) for part in location)
+
+
 def _suggestion(location: Sequence[str]) -> str:
     """The nearest key beside the unknown one, or the same key in another section."""
     model: Any = Config if location[0] == "study" else Settings
@@ -440,7 +475,7 @@ def _suggestion(location: Sequence[str]) -> str:
             model = Choose
     siblings = [*model.model_fields, *(("name", "variants", "study") if model is Settings else ())]
     close = difflib.get_close_matches(location[-1], siblings, n=1)
-    if close:
+    if close and close[0] != location[-1]:
         return f"; did you mean '{close[0]}'?"
     elsewhere = [key for key in keys() if key.rsplit(".", 1)[-1] == location[-1]]
     if elsewhere:
@@ -474,11 +509,18 @@ def _one_line(error: Exception) -> str:
 class _Loader(yaml.SafeLoader):
     """YAML as people expect it: no duplicate keys, no aliases, and 1e-3 is a number."""
 
+    depth = 0
+
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.YAMLError(f"aliases (*{event.anchor}) are not supported{event.start_mark}")
-        return super().compose_node(parent, index)
+        if self.depth > MAX_DEPTH:
+            raise yaml.YAMLError(f"nested more than {MAX_DEPTH} deep")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen: set[Any] = set()

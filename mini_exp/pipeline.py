@@ -18,7 +18,7 @@ from typing import Any
 
 from mini_exp import __version__, artifacts
 from mini_exp.config import Config, setting
-from mini_exp.errors import ArtifactError, ConfigError, TrainingError
+from mini_exp.errors import ArtifactError, ConfigError, DomainError, TrainingError
 
 Say = Callable[[str], None]
 
@@ -291,6 +291,8 @@ class Experiment:
             raise TrainingError(f"{variant}: {step.name}: {error}") from None
         except ConfigError as error:
             raise ConfigError(f"{variant}: {error}") from None
+        except DomainError as error:
+            raise DomainError(f"{variant}: {step.name}: {error}") from None
         written = {
             file: artifacts.write(folder / file, value)
             for file, value in zip(step.outputs, outputs, strict=True)

@@ -82,6 +82,7 @@ def report_markdown(
         with_bias=with_bias,
         study=study,
         verdict=_verdict(evaluations),
+        population_error=_population_error(evaluations),
         sweeps=_sweeps_table(paths),
         table1=tables.markdown(tables.TABLE1_HEADER, cells["table1"], 2),
         selection=tables.markdown(tables.SELECTION_HEADER, cells["selection"], 1),
@@ -96,6 +97,13 @@ def report_markdown(
             },
         },
     )
+
+
+def _population_error(evaluations: Mapping[str, Sequence[Evaluation]]) -> str:
+    """Largest half-width of the population accuracies' intervals, rounded up to 0.001."""
+    rows = [row for scores in evaluations.values() for row in scores if row.split == "population"]
+    bounds = [tables.binomial_interval(round(row.accuracy * row.n), row.n) for row in rows]
+    return f"{np.ceil(max(high - low for low, high in bounds) / 2 * 1000) / 1000:.3f}"
 
 
 def _verdict(evaluations: Mapping[str, Sequence[Evaluation]]) -> dict[str, Any]:

@@ -130,7 +130,8 @@ def dataset_figure(dataset: Dataset) -> Figure:
             labels.set_ylabel("label $Y$", y=0.16)
             ax.plot([], [], color=COLOURS[1], label="$Y$ (right axis)")
             low, high = x.mean(axis=1).min(), x.mean(axis=1).max()
-            ax.set_ylim(low - 0.5 * (high - low), high + 0.05 * (high - low))
+            spread = (high - low) or 1.0  # of a single sample
+            ax.set_ylim(low - 0.5 * spread, high + 0.05 * spread)
             ax.set_title(title, loc="right")
             _legend_above(ax, 3)
         axes[1, 0].set_xlabel("sample")

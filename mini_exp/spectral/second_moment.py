@@ -63,7 +63,8 @@ def second_moment(
         if phi.ndim != 3 or (total is not None and phi.shape[::2] != total.shape[::2]):
             expected = "(R, n, m)" if total is None else f"({total.shape[0]}, n, {total.shape[2]})"
             raise ShapeError(f"second moment: expected a batch {expected}, got {phi.shape}")
-        product = phi.swapaxes(1, 2) @ phi
+        with np.errstate(over="ignore", invalid="ignore"):  # checked below
+            product = phi.swapaxes(1, 2) @ phi
         total = product if total is None else total + product
         n_samples += phi.shape[1]
     if total is None or n_samples == 0:

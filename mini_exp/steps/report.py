@@ -29,7 +29,8 @@ def run(
         From path (relative to the experiment's directory) to content.
     """
     main = "published" if "published" in config.variants else next(iter(config.variants))
-    with_bias = next((v for v in config.variants if config.variants[v].model.bias), None)
+    biased = [v for v in config.variants if config.variants[v].model.bias]
+    with_bias = "published_bias" if "published_bias" in biased else next(iter(biased), None)
 
     pages: dict[str, bytes] = {"config.yaml": config.as_yaml().encode()}
     drawn: dict[str, Figure] = {}

@@ -1,0 +1,133 @@
+"""Two small experiments that run once per session; tests that change one get a copy."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from mini_exp.cli import main
+from mini_exp.report import figures
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Project:
+    """An experiment file and a results directory, with the command line to work on them."""
+
+    config: Path
+    results: Path
+
+    @property
+    def directory(self) -> Path:
+        """The experiment's own results directory."""
+        return self.results / self.config.stem
+
+    def __call__(self, command: str, *options: str) -> Result:
+        where = () if command == "validate" else ("--results", str(self.results))
+        return CliRunner().invoke(main, [command, str(self.config), *where, *options])
+
+    def paths(self) -> Iterator[Path]:
+        """Every file but the lock, by name."""
+        for path in sorted(self.results.rglob("*")):
+            if path.is_file() and not path.name.startswith(".lock"):
+                yield path
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of every file but the manifest, which has dates and durations."""
+        return {
+            str(path.relative_to(self.results)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in self.paths()
+            if path.name != "manifest.json"
+        }
+
+    def identities(self) -> dict[Path, tuple[int, int]]:
+        """Inode and time of change of every file: the same only where nothing was rewritten."""
+        stats = {path: path.stat() for path in self.paths()}
+        return {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in stats.items()}
+
+
+def stub(patch: pytest.MonkeyPatch) -> None:
+    """Leave out what takes ten times as long as a small experiment: drawing, waiting for disks."""
+    patch.setattr(os, "fsync", lambda _: None)
+    for name in [name for name in vars(figures) if name.endswith("_figure")]:
+        patch.setattr(figures, name, lambda *_: None)
+    patch.setattr(figures, "rendered", lambda _, suffix: f"<{suffix}/>".encode())
+
+
+def experiment_file(path: Path, **changes: object) -> Path:
+    """An experiment of two variants made from configs/smoke.yaml."""
+    settings = yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text(encoding="utf-8"))
+    settings["name"] = path.stem
+    settings["data"] = {"n_population": 500}
+    settings["train"], settings["finetune"] = {"epochs": 3}, {"epochs": 3}
+    settings["width"]["rho"]["num"] = 3
+    settings["variants"] = {
+        name: settings["variants"][name] for name in ("published", "corrected_bias")
+    }
+    settings["variants"]["published"]["width"]["rho"]["num"] = 3
+    settings.update(changes)
+    path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """MiniModel, drawn in full. Only to be looked at: every test shares it."""
+    folder = tmp_path_factory.mktemp("tiny")
+    project = Project(experiment_file(folder / "tiny.yaml"), folder / "results")
+    result = project("run")
+    assert result.exit_code == 0, result.output
+    return project
+
+
+@pytest.fixture(scope="session")
+def small_finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Hidden widths 6, 5, 4 and no drawing. Only to be looked at."""
+    folder = tmp_path_factory.mktemp("small")
+    config = experiment_file(
+        folder / "small.yaml",
+        model={"widths": [6, 5, 4]},
+        width={"rho": {"start": 1, "stop": 10, "num": 3}, "choose": [3, 2, 2]},
+    )
+    project = Project(config, folder / "results")
+    with pytest.MonkeyPatch.context() as patch:
+        stub(patch)
+        result = project("run")
+    assert result.exit_code == 0, result.output
+    return project
+
+
+@pytest.fixture
+def small(small_finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A copy of the finished small experiment; drawing stays off."""
+    stub(monkeypatch)
+    shutil.copytree(small_finished.results, tmp_path / "results")
+    return Project(small_finished.config, tmp_path / "results")
+
+
+@pytest.fixture
+def empty(small_finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The small experiment before anything has run; drawing stays off."""
+    stub(monkeypatch)
+    return Project(small_finished.config, tmp_path / "results")
+
+
+@pytest.fixture
+def another(tmp_path: Path) -> Callable[[Project], Project]:
+    """The same experiment with another, empty results directory."""
+    return lambda project: Project(project.config, tmp_path / "another")
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """For subprocesses that must find the package wherever pytest was started."""
+    return {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -1,0 +1,84 @@
+"""The same config gives the same bytes: twice, with other threads, with another hash seed."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Project
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {},
+        {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+        {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"},
+        {"PYTHONHASHSEED": "1"},
+        {"PYTHONHASHSEED": "2", "PYTHONOPTIMIZE": "1"},
+    ],
+    ids=["again", "1 thread", "2 threads", "hash seed 1", "hash seed 2"],
+)
+def test_same_bytes(tiny: Project, tmp_path: Path, environment, tried, env) -> None:
+    project = Project(tiny.config, tmp_path)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "mini_exp",
+            "run",
+            str(project.config),
+            "--results",
+            str(tmp_path),
+            "--quiet",
+        ],
+        env=environment | env,
+        check=True,
+    )
+    assert project.digests() == tiny.digests()
+    tried("another process, 1 or 2 threads, other hash seeds", "same bytes")
+
+
+def test_the_reference_run(tmp_path: Path, environment, tried) -> None:
+    """Table 1 of configs/mini.yaml is the committed one, up to what machines may differ in.
+
+    Matrix products differ in the last bit between processors, and 200 epochs of Adam amplify that;
+    1e-6 relative leaves five digits of room above what is seen between thread counts, and an
+    accuracy may move by one sample that sits on the boundary.
+    """
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "mini_exp",
+            "run",
+            str(ROOT / "configs" / "mini.yaml"),
+            "--results",
+            str(tmp_path),
+            "--quiet",
+        ],
+        env=environment,
+        check=True,
+    )
+
+    def rows(path: Path) -> list[dict[str, str]]:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    expected = rows(ROOT / "results" / "mini" / "table1.csv")
+    found = rows(tmp_path / "mini" / "table1.csv")
+    assert [(r["protocol"], r["measure"], r["n"]) for r in found] == [
+        (r["protocol"], r["measure"], r["n"]) for r in expected
+    ]
+    for now, then in zip(found, expected, strict=True):
+        for stage in ("original", "compressed", "finetuned"):
+            if "loss" in now["measure"]:
+                assert float(now[stage]) == pytest.approx(float(then[stage]), rel=1e-6)
+            else:
+                one = 1.5 / float(now["n"])
+                assert float(now[stage]) == pytest.approx(float(then[stage]), abs=one)
+    tried("the reference run, repeated", "Table 1 agrees to 1e-6")

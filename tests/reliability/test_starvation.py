@@ -1,0 +1,164 @@
+"""No disk, no home, no terminal: success, or one clear line; earlier results stay as they are."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Project, experiment_file
+
+MINIMAL = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+
+
+def mini_exp(*arguments: object, env: dict[str, str] | None = None, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "mini_exp", *map(str, arguments)],
+        env=MINIMAL | (env or {}),
+        capture_output=True,
+        check=False,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An experiment file whose steps take no time."""
+    return experiment_file(
+        tmp_path_factory.mktemp("quick") / "quick.yaml", variants={"corrected": {}}
+    )
+
+
+def one_line(result: subprocess.CompletedProcess[bytes]) -> str:
+    assert result.returncode == 1, result.stderr
+    lines = result.stderr.decode().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+@pytest.mark.parametrize("limit", [0, 100, 20_000])
+def test_file_size_limit(small: Project, tried, limit: int) -> None:
+    """What a full disk looks like to a writer."""
+    before = small.digests()
+    result = mini_exp(
+        "run",
+        small.config,
+        "--results",
+        small.results,
+        "--force",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert "cannot be written: File too large" in one_line(result)
+    if limit < 1000:
+        assert small.digests() == before
+    assert not list(small.results.rglob("*.partial"))
+    assert small("run").exit_code == 0  # and whatever was written is of use
+    tried("a full disk (file size limit)", "one line, exit 1; nothing half-written")
+
+
+def test_results_below_a_file(quick: Path, tmp_path: Path, tried) -> None:
+    """Root may write anywhere, but not below a regular file."""
+    blocked = tmp_path / "file"
+    blocked.write_text("not a directory")
+    line = one_line(mini_exp("run", quick, "--results", blocked / "results"))
+    assert "cannot be written" in line
+    assert blocked.read_text() == "not a directory"
+    tried("a results directory that cannot be written", "one line, exit 1")
+
+
+def test_read_only_results(small: Project, tried) -> None:
+    """As an ordinary user, if the tests run as root: permissions do not bind root."""
+    before = small.digests()
+    for path in (small.directory, *small.directory.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    for parent in (small.directory, *small.directory.parents):
+        if parent.stat().st_uid == os.getuid() and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o055)
+
+    def drop() -> None:
+        if os.getuid() == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+
+    try:
+        result = mini_exp("validate", small.config, "--set", "seed=3", preexec_fn=drop)
+        if result.returncode == 0:  # that user can reach the interpreter and the package
+            result = mini_exp(
+                "run",
+                small.config,
+                "--results",
+                small.results,
+                "--set",
+                "seed=3",
+                preexec_fn=drop,
+            )
+            assert "cannot be written: Permission denied" in one_line(result)
+            tried("a read-only results directory", "one line, exit 1")
+    finally:
+        for path in (small.directory, *small.directory.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+    assert small.digests() == before
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {},
+        {"LANG": "C"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"TERM": "dumb", "NO_COLOR": "1"},
+    ],
+    ids=["nothing", "LANG=C", "ASCII only", "ASCII output", "dumb terminal"],
+)
+def test_poor_environments(quick: Path, tmp_path: Path, tried, env: dict[str, str]) -> None:
+    """No HOME, no TERM, no locale; from another directory; a path with spaces and letters."""
+    results = tmp_path / "some résultats" if "LC_ALL" not in env else tmp_path / "some results"
+    result = mini_exp("run", quick, "--results", results, env=env, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == b""
+    assert b"Table 1" in result.stdout
+    assert (results / "quick" / "report.html").is_file()
+    tried("no HOME, no TERM, LANG=C, odd paths, other directory", "success, nothing on stderr")
+
+
+def test_a_relative_config_from_another_directory(quick: Path, tried) -> None:
+    result = mini_exp("validate", quick.name, cwd=quick.parent)
+    assert result.returncode == 0
+    assert b"name: quick" in result.stdout
+    tried("a current directory that is not the repository", "success")
+
+
+def test_a_closed_pipe(small: Project, tried) -> None:
+    """`mini-exp status … | head -1` ends both without a traceback."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(
+        [sys.executable, "-m", "mini_exp", "validate", str(small.config)],
+        env=MINIMAL,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+    assert result.returncode == 1
+    assert b"Traceback" not in result.stderr
+    assert len(result.stderr.splitlines()) <= 1
+    tried("a closed stdout pipe (| head)", "quiet exit 1")
+
+
+def test_a_clock_that_jumps_backwards(small: Project, monkeypatch, tried) -> None:
+    import time
+
+    now = iter(range(10**9, 0, -86400))
+    expected = small.digests()
+    monkeypatch.setattr(time, "time", lambda: float(next(now)))
+    result = small("run", "--force")
+    assert result.exit_code == 0, result.output
+    assert small.digests() == expected
+    tried("a clock that jumps backwards", "success, same bytes")
