@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import resource
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT, Project, experiment_file
 
-MINIMAL = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+# Without bytecode: under a file size limit Python itself would leave half-written caches behind.
+MINIMAL = {
+    "PATH": os.environ["PATH"],
+    "PYTHONPATH": str(ROOT),
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
 
 
 def mini_exp(*arguments: object, env: dict[str, str] | None = None, **options):
@@ -70,39 +78,46 @@ def test_results_below_a_file(quick: Path, tmp_path: Path, tried) -> None:
     tried("a results directory that cannot be written", "one line, exit 1")
 
 
+def run_as_nobody(arguments: list[str], errors: str) -> None:
+    """Permissions do not bind root; everything is imported before the privileges go."""
+    import mini_exp.steps.gen_mini  # noqa: F401
+    from mini_exp.cli import main
+
+    with open(errors, "w") as stderr:
+        os.dup2(stderr.fileno(), 2)
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+    main(arguments, prog_name="mini-exp")
+
+
 def test_read_only_results(small: Project, tried) -> None:
-    """As an ordinary user, if the tests run as root: permissions do not bind root."""
-    before = small.digests()
-    for path in (small.directory, *small.directory.rglob("*")):
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    for parent in (small.directory, *small.directory.parents):
-        if parent.stat().st_uid == os.getuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o055)
-
-    def drop() -> None:
-        if os.getuid() == 0:
-            os.setgroups([])
-            os.setgid(65534)
-            os.setuid(65534)
-
+    folder = Path(tempfile.mkdtemp())  # pytest's own is closed to other users
     try:
-        result = mini_exp("validate", small.config, "--set", "seed=3", preexec_fn=drop)
-        if result.returncode == 0:  # that user can reach the interpreter and the package
-            result = mini_exp(
-                "run",
-                small.config,
-                "--results",
-                small.results,
-                "--set",
-                "seed=3",
-                preexec_fn=drop,
-            )
-            assert "cannot be written: Permission denied" in one_line(result)
-            tried("a read-only results directory", "one line, exit 1")
+        shutil.copytree(small.results, folder / "results")
+        shutil.copy(small.config, folder / "small.yaml")
+        project = Project(folder / "small.yaml", folder / "results")
+        before = project.digests()
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        errors = small.results / "errors"
+        arguments = ["gen-mini", str(project.config), "--results", str(project.results)]
+        process = multiprocessing.get_context("spawn").Process(
+            target=run_as_nobody, args=([*arguments, "--set", "seed=3"], str(errors))
+        )
+        process.start()
+        process.join()
+        assert process.exitcode == 1
+        lines = errors.read_text().splitlines()
+        assert len(lines) == 1
+        assert "cannot be written: Permission denied" in lines[0]
+        assert project.digests() == before
     finally:
-        for path in (small.directory, *small.directory.rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-    assert small.digests() == before
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755)
+        shutil.rmtree(folder)
+    tried("a read-only results directory", "one line, exit 1")
 
 
 @pytest.mark.parametrize(
