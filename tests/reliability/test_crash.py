@@ -21,9 +21,13 @@ CONTEXT.set_forkserver_preload(
 )
 
 
+def command(arguments: list[str]) -> None:
+    main(arguments, prog_name="mini-exp")
+
+
 def run(project: Project) -> multiprocessing.process.BaseProcess:
     arguments = ["run", str(project.config), "--results", str(project.results), "--quiet"]
-    process = CONTEXT.Process(target=main, args=(arguments,), kwargs={"prog_name": "mini-exp"})
+    process = CONTEXT.Process(target=command, args=(arguments,))
     process.start()
     return process
 

@@ -1,0 +1,31 @@
+"""Copy Table 1 and the verdicts of the committed reference run into README.md."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "results" / "mini"
+
+
+def blocks() -> dict[str, str]:
+    """The text of every marked block of the README, from the committed artifacts."""
+    claims = (RESULTS / "study" / "claims.md").read_text(encoding="utf-8")
+    verdicts = [line for line in claims.splitlines() if line.startswith("|")]
+    end = next(i for i, line in enumerate(verdicts) if line.startswith("| C10"))
+    table = (RESULTS / "table1.md").read_text(encoding="utf-8").strip()
+    return {"verdicts": "\n".join(verdicts[: end + 1]), "table1": table}
+
+
+def updated(readme: str) -> str:
+    """The README with its marked blocks replaced."""
+    for name, text in blocks().items():
+        pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
+        readme = re.sub(pattern, rf"\g<1>\n{text}\n\n\g<2>", readme, count=1, flags=re.S)
+    return readme
+
+
+if __name__ == "__main__":
+    path = ROOT / "README.md"
+    path.write_text(updated(path.read_text(encoding="utf-8")), encoding="utf-8")
