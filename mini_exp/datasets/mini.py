@@ -90,7 +90,13 @@ def mini_dataset(
         At least 1. The published run drew 200 and tested on draws 101–199, that is 99.
     epsilon, labels
         As in ``mini_sample``.
+
+    Raises
+    ------
+    DomainError
     """
+    if n_train < 1 or n_test < 1:
+        raise DomainError(f"MINI: expected n_train and n_test ≥ 1, got {n_train} and {n_test}")
     samples = [mini_sample(rng, n_train + n_test, epsilon, labels) for rng in generators]
     x, y = (np.stack(column) for column in zip(*samples, strict=True))
     return Dataset(x[:, :n_train], y[:, :n_train], x[:, n_train:], y[:, n_train:])

@@ -136,7 +136,7 @@ def gram_spectrum(
     Examples
     --------
     >>> gram_spectrum([[[[1.0], [3.0]]], [[[2.0], [0.0]]]], scale="sum")
-    array([[9.60555128, 4.39444872]])
+    array([[10.60555128,  3.39444872]])
     """
     flipped = (np.asarray(block, dtype=np.float64).swapaxes(-1, -2) for block in blocks)
     gram, _ = second_moment(flipped, scale="sum")

@@ -79,9 +79,12 @@ def chosen_widths(
     if not isinstance(choose, Choose):
         return choose
     if choose.information is not None:
-        # The path ends at 𝒞 = 1 up to rounding, so some pick always reaches α.
-        enough = choose.information - 1e-12
-        return tuple(int((layer.information_ratio[0] >= enough).argmax()) + 1 for layer in layers)
+        enough = choose.information - 1e-12  # 𝒞 is 1 only up to rounding
+        widths = []
+        for layer in layers:
+            reached = np.append(layer.information_ratio[0, :-1] >= enough, True)
+            widths.append(int(reached.argmax()) + 1)
+        return tuple(widths)
     candidates = np.maximum(path.width[0], 1)
     if choose.rho is not None:
         row = int(np.abs(path.rho - choose.rho).argmin())
