@@ -14,10 +14,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from mini_exp.errors import TrainingError
 from mini_exp.networks import layer_outputs
 from mini_exp.spectral import Floats
-from mini_exp.types import Dataset, History, Networks
+from mini_exp.types import Booleans, Dataset, History, Networks
 
 ADAM_BETAS = (0.9, 0.999)
 ADAM_EPSILON = 1e-7
+LARGEST = 1e50  # of weights and outputs: squares of second moments overflow not far beyond
 SCORED_AT_ONCE = 16_384  # samples, of all networks together: what a processor's cache holds
 
 
@@ -183,6 +184,31 @@ def checked(history: History) -> History:
             "expected a finite one: lower the learning rate"
         )
     return history
+
+
+def refuse_diverged(networks: Networks, x: Floats) -> None:
+    """Raise TrainingError if ``diverged`` finds a network so, although its loss is finite."""
+    if diverged(networks, x).any():
+        raise TrainingError(f"weights or outputs grew beyond {LARGEST:g}; lower the learning rate")
+
+
+def diverged(networks: Networks, x: Floats) -> Booleans:
+    """Which networks have a weight, or an output on x, that is not finite or beyond ``LARGEST``.
+
+    Parameters
+    ----------
+    networks : Networks
+    x : (R, n, d) float64
+
+    Returns
+    -------
+    (R,) bool
+    """
+    inputs = torch.from_numpy(x).to(networks.weights[0].device, networks.weights[0].dtype)
+    with torch.no_grad():
+        tensors = [*networks.weights, *networks.biases, *layer_outputs(networks, inputs)]
+    sound = [(tensor.abs() <= LARGEST).flatten(1).all(1) for tensor in tensors]
+    return np.asarray(~torch.stack(sound).all(0).cpu().numpy())
 
 
 def scores(networks: Networks, x: Floats, y: Floats) -> tuple[Floats, Floats]:

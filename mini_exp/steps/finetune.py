@@ -8,7 +8,7 @@ from mini_exp.config import Settings
 from mini_exp.datasets.mini import mini_sample
 from mini_exp.networks import to
 from mini_exp.seeds import generator
-from mini_exp.training import checked, sample_orders, scores, trained_networks
+from mini_exp.training import checked, refuse_diverged, sample_orders, scores, trained_networks
 from mini_exp.types import Dataset, Evaluation, History, Networks
 
 
@@ -20,7 +20,7 @@ def run(
     Raises
     ------
     TrainingError
-        If the loss stops being finite.
+        If it diverges.
     """
     finetune = settings.finetune
     rng = generator(settings.seed, "finetune order")
@@ -30,6 +30,7 @@ def run(
         start, dataset, orders, finetune.batch_size, finetune.learning_rate
     )
     checked(history)
+    refuse_diverged(finetuned, dataset.x_train)
 
     data = settings.data
     population = mini_sample(

@@ -7,7 +7,7 @@ import torch
 from mini_exp.config import Settings
 from mini_exp.networks import initial_networks, to
 from mini_exp.seeds import generator
-from mini_exp.training import checked, sample_orders, trained_networks
+from mini_exp.training import checked, refuse_diverged, sample_orders, trained_networks
 from mini_exp.types import Dataset, History, Networks
 
 
@@ -17,7 +17,7 @@ def run(settings: Settings, dataset: Dataset) -> tuple[Networks, History]:
     Raises
     ------
     TrainingError
-        If the loss stops being finite.
+        If it diverges.
     """
     _, n_train, dimension = dataset.x_train.shape
     start = initial_networks(
@@ -32,4 +32,6 @@ def run(settings: Settings, dataset: Dataset) -> tuple[Networks, History]:
     networks, history = trained_networks(
         start, dataset, orders, train.batch_size, train.learning_rate
     )
-    return networks, checked(history)
+    checked(history)
+    refuse_diverged(networks, dataset.x_train)
+    return networks, history

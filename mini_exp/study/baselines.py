@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.special import xlog1py, xlogy
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
@@ -65,9 +66,7 @@ def _mean_feature(x: Floats) -> Floats:
 
 def _cross_entropy(ones: Floats, share: Floats) -> Floats:
     """Loss of always answering ``share`` where the labels have a share ``ones`` of ones."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        loss = -ones * np.log(share) - (1 - ones) * np.log1p(-share)
-    return np.where(share * (1 - share) > 0, loss, np.inf)
+    return np.asarray(-xlogy(ones, share) - xlog1py(1 - ones, -share))  # 0 log 0 = 0
 
 
 def _log_loss(labels: Floats, probability: Floats) -> float:

@@ -54,7 +54,7 @@ def measured_costs(
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return Costs(
-        (picks + 1) * (m - picks // 2),
+        (picks + 1) * (2 * m - picks) // 2,
         naive,
         greedy,
         n_samples,

@@ -27,6 +27,7 @@ CONTROLS = {
 
 def table1_distributions(config: Config, rows: pd.DataFrame) -> Figure:
     """Histogram of each of Table 1's six numbers, one outline per variant."""
+    known = rows[rows["diverged"] == 0]
     with style():
         figure, axes = blank(7.2, 4.6, 2, 3)
         for panels, measure, published in (
@@ -35,17 +36,19 @@ def table1_distributions(config: Config, rows: pd.DataFrame) -> Figure:
         ):
             for ax, (stage, title) in zip(panels, STAGES.items(), strict=True):
                 column = f"{stage}_test_{measure}"
-                known = rows[rows["diverged"] == 0]
-                low, high = np.quantile(known[column], (0.001, 0.99))
-                low, high = min(low, published[stage]), max(high, published[stage])
-                bins = np.linspace(low, high, 30)
+                low, high = known[column].min(), np.quantile(known[column], 0.99)
+                bins = np.linspace(min(low, published[stage]), max(high, published[stage]), 30)
                 if measure == "accuracy":  # multiples of about 1/100: two to a bin
-                    bins = np.arange(np.floor(50 * low), np.ceil(50 * high) + 1) / 50 - 0.005
+                    bins = np.arange(0, 1.03, 0.02) - 0.005
                 for colour, variant in zip(COLOURS, config.variants, strict=False):
                     values = known.loc[known["variant"] == variant, column]
+                    weights = np.full(len(values), 1 / len(values))
                     ax.hist(
-                        values, bins, histtype="step", color=colour, density=True, label=variant
+                        values, bins, weights=weights, histtype="step", color=colour, label=variant
                     )
+                if measure == "accuracy":
+                    shown = [known[column].min(), known[column].max(), published[stage]]
+                    ax.set_xlim(min(shown) - 0.02, max(shown) + 0.02)
                 ax.axvline(published[stage], color="black", linewidth=1.2, label="thesis")
                 ax.set_title(title.lower())
                 ax.set_xlabel(f"test {measure}")
@@ -94,6 +97,9 @@ def widths_over_rho(config: Config, sweeps: pd.DataFrame) -> Figure:
         for row, variant in enumerate(names):
             for layer in range(1, n_layers + 1):
                 ax = axes[row, layer - 1]
+                if layer > len(config.variants[variant].model.widths):
+                    ax.set_axis_off()
+                    continue
                 kinds = [("exact", "exact solver", COLOURS[1])]
                 if config.variants[variant].width.solver != "exact":
                     kinds.insert(0, ("own", "published solver", COLOURS[0]))
@@ -128,6 +134,8 @@ def jump(config: Config, arrays: Mapping[str, Floats], rows: pd.DataFrame) -> Fi
         for (left, right), variant in zip(axes, names, strict=True):
             rho = rho_grids(config)[variant]
             own = rows[rows["variant"] == variant]
+            kept = (own["diverged"] == 0).to_numpy()
+            own = own[kept]
             step = rho[1] - rho[0]
             bins = np.append(rho, rho[-1] + step) - step / 2
             known = own["full_from"].dropna()
@@ -141,7 +149,7 @@ def jump(config: Config, arrays: Mapping[str, Floats], rows: pd.DataFrame) -> Fi
                 ("at_start", "solver at its start", COLOURS[1]),
                 ("exact_widths", "exact solver: all full", COLOURS[2]),
             ):
-                values = arrays[f"{variant}.{kind}"]
+                values = arrays[f"{variant}.{kind}"][kept]
                 share = (
                     values.mean(axis=0)
                     if kind == "at_start"

@@ -17,7 +17,7 @@ from mini_exp.spectral import Floats
 from mini_exp.spectral.published import STARTING_P
 from mini_exp.steps import covariance, estimate_width, select
 from mini_exp.study.baselines import baseline_scores
-from mini_exp.training import one_thread, sample_orders, scores, training_epochs
+from mini_exp.training import diverged, one_thread, sample_orders, scores, training_epochs
 from mini_exp.types import Dataset, Networks, SecondMoments, Selection
 
 BLOCK = 50
@@ -97,11 +97,12 @@ def block(
     start = _initial(settings, widths, "weights", first)
     original, twice = _snapshots(settings, start, train, "train order", first, (epochs, 2 * epochs))
 
-    # A diverged network goes on as the zero network, which every formula takes; its results are
-    # then marked and blanked.
-    diverged = ~_finite(original)
-    alive = _zeroed(original, diverged)
-    (moments,) = covariance.run(settings, alive, dataset)
+    # A diverged network goes on as the zero network on zero inputs, which every formula takes; its
+    # results are then marked and blanked.
+    lost = diverged(original, train[0])
+    alive = _zeroed(original, lost)
+    sound = replace(dataset, x_train=np.where(lost[:, None, None], 0.0, dataset.x_train))
+    (moments,) = covariance.run(settings, alive, sound)
     selection = Selection(
         study_widths(settings),
         tuple(
@@ -129,7 +130,7 @@ def block(
 
     columns = {}
     for stage, networks in stages.items():
-        diverged |= ~_finite(networks)
+        lost |= diverged(networks, train[0])
         for split in SPLITS:
             loss, accuracy = scores(networks, *data[split])
             columns[f"{stage}_{split}_loss"] = loss
@@ -140,9 +141,9 @@ def block(
         columns[f"information_{layer}"] = chosen.information_ratio[:, width - 1]
     columns |= _sweeps(settings, study, moments, selection)
     for values in columns.values():
-        values[diverged] = np.nan
+        values[lost] = np.nan
     columns["parameters"] = np.full(BLOCK, float(compressed.n_parameters))
-    columns["diverged"] = diverged.astype(np.float64)
+    columns["diverged"] = lost.astype(np.float64)
     return columns
 
 
@@ -175,12 +176,6 @@ def _snapshots(
         for epoch, current in enumerate(epochs, start=1)
         if epoch in at
     ]
-
-
-def _finite(networks: Networks) -> np.ndarray:
-    tensors = (*networks.weights, *networks.biases)
-    finite = [torch.isfinite(tensor).flatten(1).all(1) for tensor in tensors]
-    return torch.stack(finite).all(0).cpu().numpy()
 
 
 def _zeroed(networks: Networks, which: np.ndarray) -> Networks:
