@@ -26,75 +26,81 @@ def degrees_of_freedom(sigma, lambda_):
 
 
 def degrees_of_freedom_of(mu, lambda_):
-    return sum(x / (x + lambda_) for x in mu if x > 0)
+    return sum((x / (x + lambda_) for x in mu if x > 0), 0.0 * lambda_)
 
 
 # Width problem
 
 
 def width_objective(spectra, lambdas, rho, regularizer, boundary):
+    """For one λ per layer; with an array per layer, for all of them."""
     dof = [degrees_of_freedom_of(mu, lam) for mu, lam in zip(spectra, lambdas, strict=True)]
     widths = [boundary[0], *dof, boundary[1]]
     cost = sum(a * b for a, b in pairwise(widths))
     for lam in lambdas:
-        cost += rho * (lam if regularizer == "square" else lam**0.5)
+        cost = cost + rho * (lam if regularizer == "square" else lam**0.5)
     return cost
 
 
 def smallest_width_objective(spectra, rho, regularizer, boundary, points=40):
-    """Brute force over a grid of λ, 0 included, then Nelder-Mead from every local minimum of it.
-
-    Coordinates that are 0 stay 0, the others are searched in log λ.
+    """Brute force over a grid of λ, 0 included; then, from every local minimum of the grid,
+    Nelder-Mead in log λ (coordinates that are 0 stay) in turn with a fine grid per coordinate.
     """
     at_zero = width_objective(spectra, [0.0] * len(spectra), rho, regularizer, boundary)
     largest = at_zero / rho if regularizer == "square" else (at_zero / rho) ** 2
     if at_zero == 0:
         return 0.0
-    grids = []
-    for mu in spectra:
-        positive = [x for x in mu if x > 0]
-        low = min([1e-4 * min(positive, default=largest), 1e-6 * largest])
-        grids.append(np.concatenate([[0.0], np.geomspace(low, largest, points - 1)]))
-    shape = [len(grid) for grid in grids]
-    total = np.zeros(shape)
-    axes = np.meshgrid(*grids, indexing="ij", sparse=True)
-    dof = [
-        sum((x / (x + lam) for x in mu if x > 0), np.zeros_like(lam))
-        for mu, lam in zip(spectra, axes, strict=True)
+    lows = [
+        min(1e-4 * min((x for x in mu if x > 0), default=largest), 1e-6 * largest) for mu in spectra
     ]
-    for a, b in pairwise([boundary[0], *dof, boundary[1]]):
-        total = total + a * b
-    for lam in axes:
-        total = total + rho * (lam if regularizer == "square" else np.sqrt(lam))
+    grids = [np.concatenate([[0.0], np.geomspace(low, largest, points - 1)]) for low in lows]
+    shape = (points,) * len(spectra)
+    axes = np.meshgrid(*grids, indexing="ij", sparse=True)
+    total = width_objective(spectra, axes, rho, regularizer, boundary)
 
     is_minimum = np.ones(shape, dtype=bool)
     for axis in range(len(shape)):
-        padded = np.moveaxis(np.pad(total, [(1, 1)] * len(shape), constant_values=np.inf), axis, 0)
-        inner = (slice(None),) + (slice(1, -1),) * (len(shape) - 1)
-        left, right = padded[:-2][inner], padded[2:][inner]
-        is_minimum &= total <= np.moveaxis(np.minimum(left, right), 0, axis)
+        padded = np.pad(total, [(int(i == axis),) * 2 for i in range(len(shape))], mode="edge")
+        neighbours = np.moveaxis(padded, axis, 0)
+        smallest = np.minimum(neighbours[:-2], neighbours[2:])
+        is_minimum &= total <= np.moveaxis(smallest, 0, axis)
     starts = sorted(np.argwhere(is_minimum).tolist(), key=lambda index: total[tuple(index)])[:8]
     best = np.inf
     for start in starts:
         lam = np.array([grid[i] for grid, i in zip(grids, start, strict=True)])
-        best = min(best, _polished(spectra, lam, rho, regularizer, boundary))
+        value = total[tuple(start)]
+        for _ in range(20):
+            before = value
+            lam, value = _polished(spectra, lam, rho, regularizer, boundary)
+            for layer, low in enumerate(lows):
+                line = np.concatenate([[0.0], np.geomspace(low, largest, 500), lam[[layer]]])
+                others = [line if k == layer else lam[k] for k in range(len(lam))]
+                along = width_objective(spectra, others, rho, regularizer, boundary)
+                lam[layer], value = line[along.argmin()], along.min()
+            if value >= before * (1 - 1e-9):
+                break
+        best = min(best, value)
     return best
 
 
 def _polished(spectra, lam, rho, regularizer, boundary):
     free = lam > 0
 
+    def at(log_lambda):
+        point = lam.copy()
+        point[free] = np.exp(log_lambda)
+        return point
+
     def objective(log_lambda):
-        candidate = lam.copy()
-        candidate[free] = np.exp(log_lambda)
-        return width_objective(spectra, candidate, rho, regularizer, boundary)
+        return width_objective(spectra, at(log_lambda), rho, regularizer, boundary)
 
     if not free.any():
-        return objective(np.empty(0))
+        return lam, objective(np.empty(0))
     options = {"xatol": 1e-7, "fatol": 0.0, "maxiter": 2000, "maxfev": 4000}
-    return scipy.optimize.minimize(
+    found = scipy.optimize.minimize(
         objective, np.log(lam[free]), method="Nelder-Mead", options=options
-    ).fun
+    )
+    return at(found.x), found.fun
 
 
 def published_gradient(spectra, p, rho, regularizer):
@@ -280,11 +286,11 @@ def trained(weights, biases, x, y, order, batch_size, learning_rate):
                 linear.bias.copy_(torch.from_numpy(biases[i]))
         layers += [linear, torch.nn.ReLU()]
     model = torch.nn.Sequential(*layers[:-1])
-    optimizer = torch.optim.Adam(
-        model.parameters(), lr=learning_rate, betas=(0.9, 0.999), eps=1e-7
-    )
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, betas=(0.9, 0.999), eps=1e-7)
     loss_function = torch.nn.BCEWithLogitsLoss()
     logits = []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # more only wait for each other with matrices this small
     for epoch in order:
         for start in range(0, len(epoch), batch_size):
             batch = epoch[start : start + batch_size]
@@ -295,6 +301,7 @@ def trained(weights, biases, x, y, order, batch_size, learning_rate):
             optimizer.step()
         with torch.no_grad():
             logits.append(model(torch.from_numpy(x))[:, 0].numpy())
+    torch.set_num_threads(threads)
     linears = [layer for layer in model if isinstance(layer, torch.nn.Linear)]
     return (
         [layer.weight.detach().numpy() for layer in linears],
@@ -305,5 +312,3 @@ def trained(weights, biases, x, y, order, batch_size, learning_rate):
 
 def n_parameters(widths, bias):
     return sum(a * b + (b if bias else 0) for a, b in pairwise(widths))
-
-

@@ -273,8 +273,8 @@ def _c5(r: _Replicates, sweep: Mapping[str, Floats], rho: Floats) -> Claim | Non
         r.variant,
         f"share of replicates with all widths full at some ρ: {share}, past ρ = 0.085: {late}; of "
         f"those (replicate, ρ), share where the solver stopped at its start: {at_start:.3g}; exact "
-        f"solver: all widths full in {int(exact_full.sum())} of {exact_full.size}; SciPy reports no success in "
-        f"{np.nanmean(sweep['not_converged']):.3g} of all sweeps' ρ",
+        f"solver: all widths full in {int(exact_full.sum())} of {exact_full.size}; SciPy "
+        f"reports no success in {np.nanmean(sweep['not_converged']):.3g} of all sweeps' ρ",
         share.estimate,
         share.low,
         share.high,

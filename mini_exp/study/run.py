@@ -31,7 +31,7 @@ from mini_exp.study.replicates import BLOCK, chunk, study_widths
 Say = Callable[[str], None]
 
 CONNECT_SECONDS = 10
-WORKSPACE = 300e6  # bytes of a worker beside what it keeps per replicate; measured, rounded up
+WORKSPACE = 500e6  # bytes of a worker beside what it keeps per replicate: 430 MB seen, rounded up
 KEPT = 4000  # bytes kept per variant and replicate, beside 8 per width, measured likewise
 
 
@@ -135,7 +135,7 @@ def _cluster(workers: int, scheduler: str | None) -> Iterator[distributed.Client
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address=":0",  # any free port; there is no dashboard to look at
             silence_logs=logging.CRITICAL,
         ) as cluster,
         distributed.Client(cluster) as client,

@@ -145,7 +145,7 @@ def test_extremes_side_by_side():
 @pytest.mark.parametrize("function", [degrees_of_freedom, degrees_of_freedom_derivative])
 @pytest.mark.parametrize("bad", [-1e-300, np.nan, [0.0, -1.0]])
 def test_lambda_outside_the_domain(function, bad):
-    with pytest.raises(DomainError, match="expected λ ≥ 0, got (-|nan)"):
+    with pytest.raises(DomainError, match=r"expected λ ≥ 0, got (-|nan)"):
         function([1.0, 2.0], bad)
 
 

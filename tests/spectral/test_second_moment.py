@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
 from mini_exp.errors import DomainError, ShapeError
-from mini_exp.spectral.second_moment import second_moment, spectrum
+from mini_exp.spectral.second_moment import gram_spectrum, second_moment, spectrum
 from tests import oracles
 
 PROPERTY = settings(deadline=None, max_examples=40, derandomize=True)
@@ -148,3 +148,36 @@ def test_spectrum_can_be_written_to():
     values, _ = spectrum(np.eye(3)[None])
     assert values.flags.writeable
     assert values.flags.c_contiguous
+
+
+# The spectrum by way of the samples
+
+
+@PROPERTY
+@given(
+    seed=st.integers(0, 10**6),
+    n=st.integers(1, 6),
+    widths=st.lists(st.integers(1, 4), min_size=1, max_size=3),
+    scale=st.sampled_from(["mean", "sum"]),
+)
+def test_gram_spectrum_has_the_same_positive_eigenvalues(seed, n, widths, scale):
+    blocks = [outputs(seed + i, (2, n, width)) for i, width in enumerate(widths)]
+    found = gram_spectrum(blocks, scale)
+    expected, _ = spectrum(second_moment([np.concatenate(blocks, axis=2)], scale)[0])
+    assert found.shape == (2, n)
+    assert (np.diff(found, axis=1) <= 0).all()
+    common = min(n, sum(widths))
+    assert_allclose(found[:, :common], expected[:, :common], rtol=1e-9, atol=1e-13)
+    assert_allclose(found[:, common:], 0, atol=1e-13)
+    assert_allclose(expected[:, common:], 0, atol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 3), (1, 5, 3), (5,), (2, 5)])
+def test_gram_spectrum_of_blocks_that_do_not_fit(shape):
+    with pytest.raises(ShapeError, match="second moment: expected a batch"):
+        gram_spectrum([np.ones((2, 5, 3)), np.ones(shape)])
+
+
+def test_gram_spectrum_of_nothing():
+    with pytest.raises(DomainError, match="expected at least one sample, got none"):
+        gram_spectrum([])
