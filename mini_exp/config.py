@@ -219,7 +219,9 @@ class Study(_Section):
     n_population: Positive = Field(5000, description="draws that score every network")
     rho_num: Annotated[int, Field(ge=2)] = Field(19, description="values of ρ per sweep")
     confidence: float = Field(0.95, gt=0, lt=1, description="of every interval")
-    resamples: Positive = Field(2000, description="bootstrap resamples")
+    resamples: Annotated[int, Field(ge=2, le=1_000_000)] = Field(
+        2000, description="bootstrap resamples"
+    )
     rules: Rules = Rules()
 
 

@@ -200,8 +200,11 @@ class Experiment:
     def _report_fingerprint(self) -> _Fingerprint:
         return _Fingerprint(
             settings={
-                f"variants.{variant}": settings.model_dump(mode="json")
-                for variant, settings in self.config.variants.items()
+                "study": self.config.study.model_dump(mode="json"),
+                **{
+                    f"variants.{variant}": settings.model_dump(mode="json")
+                    for variant, settings in self.config.variants.items()
+                },
             },
             inputs={
                 **{
@@ -209,14 +212,18 @@ class Experiment:
                     for variant in self.config.variants
                     for file in _MAKER
                 },
-                **{  # the study is not a step: the report takes it up where there is one
-                    file: found
-                    for file in STUDY_PAGES
-                    if (found := self._sha256(self.directory / file)) is not None
-                },
+                **self._study_pages(),
             },
             code=code_hashes(f"mini_exp.steps.{REPORT}"),
         )
+
+    def _study_pages(self) -> dict[str, str | None]:
+        """The study's pages: no step makes them, the report takes up those of the same settings."""
+        same = hashlib.sha256(self.config.as_yaml().encode()).hexdigest()
+        if self._sha256(self.directory / "study" / "config.yaml") != same:
+            return {}
+        pages = {file: self._sha256(self.directory / file) for file in STUDY_PAGES}
+        return {file: found for file, found in pages.items() if found is not None}
 
     def _sha256(self, path: Path) -> str | None:
         if path not in self._hashes:

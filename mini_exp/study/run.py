@@ -25,12 +25,12 @@ from mini_exp.report.figures import rendered
 from mini_exp.spectral import Floats
 from mini_exp.study import figures, summary
 from mini_exp.study.claims import all_claims
-from mini_exp.study.costs import measured_costs
+from mini_exp.study.costs import Costs, measured_costs
 from mini_exp.study.replicates import BLOCK, chunk, study_widths
 
 Say = Callable[[str], None]
 
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5  # per attempt; Dask makes two
 WORKSPACE = 500e6  # bytes of a worker beside what it keeps per replicate: 430 MB seen, rounded up
 KEPT = 4000  # bytes kept per variant and replicate, beside 8 per width, measured likewise
 
@@ -74,7 +74,7 @@ def run_study(
     """
     for settings in config.variants.values():
         study_widths(settings)
-    workers = workers or os.cpu_count() or 1
+    workers = (os.cpu_count() or 1) if workers is None else workers
     check_sizes(config, replicates, chunk_size, workers)
     folder = directory / "study"
     with artifacts.locked(directory):
@@ -91,7 +91,7 @@ def run_study(
                 _compute(config, client, ledger, missing, replicates, say, bar)
         arrays = ledger.arrays(ranges)
         say("study: summing up")
-        for name, content in study_pages(config, arrays).items():
+        for name, content in study_pages(config, arrays, ledger.costs()).items():
             artifacts.write_bytes(folder / name, content)
 
 
@@ -110,7 +110,12 @@ def check_sizes(config: Config, replicates: int, chunk_size: int, workers: int) 
     each = len(config.variants) * (KEPT + widths)
     free = psutil.virtual_memory().available / workers - WORKSPACE
     if min(chunk_size, replicates) * each > free:
-        fits = max(int(free / each) // BLOCK * BLOCK, BLOCK)
+        fits = int(max(free, 0) / each) // BLOCK * BLOCK
+        if not fits:
+            raise ConfigError(
+                f"--workers: not even {BLOCK} replicates fit into the memory of each of {workers} "
+                "workers; use fewer"
+            )
         raise ConfigError(
             f"--chunk: {chunk_size} replicates need {chunk_size * each / 1e9:.1f} GB in each of "
             f"{workers} workers, {max(free, 0) / 1e9:.1f} GB are free; use --chunk {fits}"
@@ -124,10 +129,14 @@ def _cluster(workers: int, scheduler: str | None) -> Iterator[distributed.Client
     if scheduler is not None:
         try:
             client = distributed.Client(scheduler, timeout=CONNECT_SECONDS)
-        except (OSError, ValueError, TimeoutError) as error:
+        except (OSError, ValueError, TypeError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise MiniExpError(f"--scheduler {scheduler}: cannot be reached: {reason}") from None
         with client:
+            try:
+                client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+            except TimeoutError:
+                raise MiniExpError(f"--scheduler {scheduler}: has no workers; start some") from None
             yield client
         return
     with (
@@ -177,6 +186,11 @@ def _compute(
                 raise MiniExpError(
                     f"study: workers keep dying over replicates {start}–{stop - 1}; finished "
                     "chunks are kept: run the same command again, with fewer --workers"
+                ) from None
+            except (distributed.CancelledError, OSError):
+                raise MiniExpError(
+                    "study: the scheduler is gone; finished chunks are kept: run the same command "
+                    "again"
                 ) from None
             ledger.add(start, stop, result)
             future.release()
@@ -231,12 +245,16 @@ class _Ledger:
             "code": code_hashes("mini_exp.study.replicates"),
         }
         self.chunks: dict[str, str] = {}
+        self.cost_code = code_hashes("mini_exp.study.costs")
+        self.measured: dict[str, Any] = {}
         try:
             found = json.loads(self.path.read_bytes())
         except (OSError, ValueError):
             found = None  # none yet, or unreadable: then no chunk counts as finished
         if isinstance(found, dict) and found.get("made_for") == self.made_for:
             self.chunks = found["chunks"]
+            if found.get("cost_code") == self.cost_code:
+                self.measured = found["costs"]
 
     def _chunk_path(self, start: int, stop: int) -> Path:
         return self.folder / "chunks" / f"{start:06d}-{stop:06d}.npz"
@@ -249,8 +267,23 @@ class _Ledger:
     def add(self, start: int, stop: int, arrays: Mapping[str, Floats]) -> None:
         path = self._chunk_path(start, stop)
         self.chunks[path.name] = artifacts.write_arrays(path, arrays)
-        text = json.dumps({"made_for": self.made_for, "chunks": self.chunks}, indent=1)
-        artifacts.write_bytes(self.path, text.encode())
+        self._write()
+
+    def costs(self) -> Costs:
+        """Measured once for the present code: a second call must not change the verdicts' text."""
+        if not self.measured:
+            self.measured = dataclasses.asdict(measured_costs())
+            self._write()
+        return Costs(**self.measured)
+
+    def _write(self) -> None:
+        content = {
+            "made_for": self.made_for,
+            "chunks": self.chunks,
+            "cost_code": self.cost_code,
+            "costs": self.measured,
+        }
+        artifacts.write_bytes(self.path, json.dumps(content, indent=1).encode())
 
     def arrays(self, ranges: list[tuple[int, int]]) -> dict[str, Floats]:
         """All chunks, one after the other."""
@@ -261,13 +294,12 @@ class _Ledger:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def study_pages(config: Config, arrays: Mapping[str, Floats]) -> dict[str, bytes]:
+def study_pages(config: Config, arrays: Mapping[str, Floats], costs: Costs) -> dict[str, bytes]:
     """Every file of ``study/``: tables, figures, verdicts."""
     rows = summary.replicates_table(config, arrays)
     if (rows["diverged"] == 1).groupby(rows["variant"]).all().any():
         raise ArtifactError("study: every replicate of a variant diverged; lower the learning rate")
     sweeps = summary.sweeps_table(config, arrays)
-    costs = measured_costs()
     claims = all_claims(config, rows, arrays, summary.rho_grids(config), costs)
     scores = summary.scores_table(config, rows)
     distribution = summary.table1_distribution(config, rows)
@@ -278,6 +310,7 @@ def study_pages(config: Config, arrays: Mapping[str, Floats]) -> dict[str, bytes
         "scores.csv": _csv(scores),
         "table1.csv": _csv(distribution),
         "claims.csv": _csv(pd.DataFrame([dataclasses.asdict(claim) for claim in claims])),
+        "config.yaml": config.as_yaml().encode(),
         "costs.json": (json.dumps(dataclasses.asdict(costs), indent=1) + "\n").encode(),
         "claims.md": text.encode(),
     }
