@@ -28,7 +28,7 @@ def reconstruction_matrix(
     -------
     (R, m, k) float64
         For ridge 0 and regular Σ_{J,J}, the rows in J are unit vectors. Where Σ_{J,J} is singular
-        (eigenvalues below ``RANK_TOLERANCE`` of the largest) the pseudo-inverse gives the
+        (its correlation form has eigenvalues below ``RANK_TOLERANCE`` of the largest) this is the
         minimiser of smallest norm; a dead unit has a zero row and a zero column.
 
     Raises
@@ -50,7 +50,8 @@ def reconstruction_matrix(
             [0.5]]])
     """
     s = np.asarray(sigma, dtype=np.float64)
-    if s.ndim != 3 or s.shape[1] != s.shape[2] or len(index_set) != len(s):
+    square = s.ndim == 3 and s.shape[1] == s.shape[2]
+    if not square or index_set.ndim != 2 or len(index_set) != len(s):
         raise ShapeError(
             f"reconstruction: expected (R, m, m) and (R, k), got {s.shape} and {index_set.shape}"
         )
@@ -60,7 +61,16 @@ def reconstruction_matrix(
     columns = np.take_along_axis(s, index_set[:, None, :], axis=2)  # Σ_{·,J}
     inner = np.take_along_axis(columns, index_set[:, :, None], axis=1)  # Σ_{J,J}
     w = ridge * np.trace(s, axis1=1, axis2=2) / m
-    inverse = np.linalg.pinv(
-        inner + w[:, None, None] * np.eye(k), rtol=RANK_TOLERANCE, hermitian=True
-    )
-    return columns @ inverse
+    inner = inner + w[:, None, None] * np.eye(k)
+    # Units may differ in scale by many powers of ten: the cut-off is for their correlations.
+    scale = np.sqrt(np.diagonal(inner, axis1=1, axis2=2))
+    scale = np.where(scale > 0, scale, 1.0)
+    values, vectors = np.linalg.eigh(inner / scale[:, :, None] / scale[:, None, :])
+    kept = values > RANK_TOLERANCE * values[:, -1:]
+    inverse = np.divide(1.0, values, out=np.zeros_like(values), where=kept)
+    a: Floats = (columns / scale[:, None, :]) @ (vectors * inverse[:, None, :])
+    a = a @ vectors.swapaxes(1, 2) / scale[:, None, :]
+    for r in np.flatnonzero(~kept.all(axis=1)):  # the one in the range of Σ_{J,J}
+        basis, _ = np.linalg.qr(scale[r][:, None] * vectors[r][:, kept[r]])
+        a[r] = a[r] @ basis @ basis.T
+    return a

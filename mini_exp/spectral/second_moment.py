@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -138,7 +138,14 @@ def gram_spectrum(
     >>> gram_spectrum([[[[1.0], [3.0]]], [[[2.0], [0.0]]]], scale="sum")
     array([[10.60555128,  3.39444872]])
     """
-    flipped = (np.asarray(block, dtype=np.float64).swapaxes(-1, -2) for block in blocks)
-    gram, _ = second_moment(flipped, scale="sum")
+
+    def flipped() -> Iterator[Floats]:
+        for block in blocks:
+            phi = np.asarray(block, dtype=np.float64)
+            if phi.ndim != 3:
+                raise ShapeError(f"second moment: expected a batch (R, n, m), got {phi.shape}")
+            yield phi.swapaxes(1, 2)
+
+    gram, _ = second_moment(flipped(), scale="sum")
     eigenvalues = np.asarray(np.linalg.eigvalsh(gram)[:, ::-1], dtype=np.float64)
     return eigenvalues / gram.shape[1] if scale == "mean" else eigenvalues.copy()

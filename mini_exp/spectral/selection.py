@@ -13,6 +13,8 @@ from mini_exp.spectral.second_moment import RANK_TOLERANCE
 
 Scope = Literal["complement", "full"]
 
+GAIN_TOLERANCE = 1e-8
+
 TIE_TOLERANCE = 1e-12
 """Candidates whose 𝒞 lies this close to the best are tied: rounding must not break ties."""
 
@@ -46,7 +48,8 @@ def scaled_output_matrix(next_weight: npt.ArrayLike) -> tuple[Floats, Floats]:
     unit = np.divide(w, largest, out=np.zeros_like(w), where=largest > 0)
     trace = (unit**2).sum(axis=(1, 2), keepdims=True)  # of the normalised W: cannot overflow
     root = np.sqrt(np.divide(w.shape[2], trace, out=np.zeros_like(trace), where=trace > 0))
-    scale = np.divide(root, largest, out=np.zeros_like(root), where=largest > 0) ** 2
+    factor = np.divide(root, largest, out=np.zeros_like(root), where=largest > 0)
+    scale = np.minimum(factor, np.sqrt(np.finfo(np.float64).max)) ** 2  # of weights below 1e-154
     return unit * root, scale[:, 0, 0]
 
 
@@ -103,8 +106,7 @@ def greedy_path(
     index_path : (R, n_picks) int64
         Order of picking. Of tied candidates the lowest index is taken.
     information_ratio : (R, n_picks) float64
-        𝒞 after each pick, in [0, 1]; 1 where nothing is left to explain. Non-decreasing in the full
-        scope only.
+        𝒞 after each pick, in [0, 1], non-decreasing; 1 where nothing is left to explain.
 
     Raises
     ------
@@ -114,9 +116,11 @@ def greedy_path(
     -----
     A pivoted Cholesky factorisation Σ = LLᵀ + E grows by a column v = E_{·,j} / √E_{jj} per pick.
     Picking j lowers tr(M E) by gain_j = (E M E)_{jj} / E_{jj}; numerators and diag(E) follow
-    each pick by an update in M v and E M v, so a pick costs O(m²), without an inverse. A unit whose
-    residual is below ``RANK_TOLERANCE`` of its own second moment (a dead unit, or one that the
-    picked units determine) has gain 0 and is never divided by.
+    each pick by an update in M v and E M v, so a pick costs O(m²), without an inverse. The ratio
+    after a pick is exact to rounding. The updated gains, which only rank the candidates, lose
+    digits with the square of Σ, so a unit whose residual is below ``GAIN_TOLERANCE`` of its own
+    second moment (the picked units determine it but for a part in 10⁴) ranks as if its gain were
+    0; one below ``RANK_TOLERANCE``, such as a dead unit, is never divided by.
 
     References
     ----------
@@ -149,40 +153,56 @@ def greedy_path(
     total = np.trace(weighted, axis1=1, axis2=2)
     diagonal = variance.copy()  # of E
     numerator = np.einsum("rij,rij->rj", s, weighted)  # of the gains: diag(E M E)
+    residual = s.copy() if scope == "complement" else None  # E
+    nothing = RANK_TOLERANCE * variance.sum(axis=1, keepdims=True)
     factor = np.zeros((n_replicates, m, n_picks))  # L
     weighted_factor = np.zeros_like(factor)  # M L
     picked = np.zeros((n_replicates, m), dtype=bool)
-    explained = np.zeros(n_replicates)
+    explained = np.zeros(n_replicates)  # of tr(M Σ)
+    restored = np.zeros((n_replicates, m))  # of each unit's second moment: diag(Σ − E)
     index_path = np.empty((n_replicates, n_picks), dtype=np.int64)
     information_ratio = np.empty((n_replicates, n_picks))
 
     for k in range(n_picks):
-        free = diagonal > RANK_TOLERANCE * variance
-        gain = np.divide(numerator, diagonal, out=np.zeros_like(numerator), where=free)
-        after = explained[:, None] + np.maximum(gain, 0.0)
-        if scope == "full":
-            ratio = _ratio(after, np.broadcast_to(total[:, None], after.shape))
+        known = diagonal > GAIN_TOLERANCE * variance
+        gain = np.divide(numerator, diagonal, out=np.zeros_like(numerator), where=known)
+        gain = np.maximum(gain, 0.0)
+        if residual is None:
+            ratio = _ratio(explained[:, None] + gain, total[:, None])
         else:
-            gone = np.where(picked, variance, 0.0).sum(axis=1, keepdims=True) + variance
-            left = np.where(picked, 0.0, variance).sum(axis=1, keepdims=True) - variance
-            ratio = _ratio(after - gone, left)
+            # Sums over the units left, not differences: units may differ by powers of ten.
+            squares = np.where(np.eye(m, dtype=bool), 0.0, residual**2).sum(axis=1)
+            gain = np.divide(squares, diagonal, out=np.zeros_like(squares), where=known)
+            left = _sum_of_others(np.where(picked, 0.0, variance))
+            ratio = _ratio(_sum_of_others(np.where(picked, 0.0, restored)) + gain, left, nothing)
         ratio[picked] = -np.inf
         j = (ratio >= ratio.max(axis=1, keepdims=True) - TIE_TOLERANCE).argmax(axis=1)
 
         index_path[:, k] = j
-        information_ratio[:, k] = ratio[replicate, j]
-        explained = after[replicate, j]
         picked[replicate, j] = True
+        pivot = diagonal[replicate, j]
+        some = pivot > RANK_TOLERANCE * variance[replicate, j]
+        root = np.sqrt(np.where(some, pivot, np.inf))[:, None]
+        row = factor[replicate, j, :k, None]
+        v = (s[replicate, :, j] - (factor[:, :, :k] @ row)[:, :, 0]) / root
+        u = (weighted[replicate, :, j] - (weighted_factor[:, :, :k] @ row)[:, :, 0]) / root  # M v
+        v_u = (v * u).sum(axis=1, keepdims=True)
+        explained += v_u[:, 0]
+        restored += v**2
+        if residual is None:
+            information_ratio[:, k] = _ratio(explained, total)
+        else:
+            residual = residual - v[:, :, None] * v[:, None, :]
+            residual[replicate, j, :] = residual[replicate, :, j] = 0.0
+            left = np.where(picked, 0.0, variance).sum(axis=1)
+            information_ratio[:, k] = _ratio(
+                np.where(picked, 0.0, restored).sum(axis=1), left, nothing[:, 0]
+            )
         if k + 1 == n_picks:
             break
 
-        pivot = np.sqrt(np.where(free[replicate, j], diagonal[replicate, j], np.inf))[:, None]
-        row, weighted_row = factor[replicate, j, :k, None], weighted[replicate, :, j]
-        v = (s[replicate, :, j] - (factor[:, :, :k] @ row)[:, :, 0]) / pivot
-        u = (weighted_row - (weighted_factor[:, :, :k] @ row)[:, :, 0]) / pivot  # M v
         past = factor[:, :, :k].swapaxes(1, 2) @ u[:, :, None]
         e_u = (s @ u[:, :, None] - factor[:, :, :k] @ past)[:, :, 0]  # E M v
-        v_u = (v * u).sum(axis=1, keepdims=True)
         numerator -= 2 * v * e_u - v**2 * v_u
         diagonal -= v**2
         factor[:, :, k], weighted_factor[:, :, k] = v, u
@@ -296,8 +316,6 @@ def exhaustive_optimum(
     residual = np.empty((2**m, m, m))  # E of every J, J as a bit mask
     seen = np.empty((2**m, len(triangular), len(triangular)))  # T E Tᵀ
     residual[0], seen[0] = s, triangular @ s @ triangular.T
-    left = np.zeros(2**m)  # tr Σ_{F,F}
-    left[0] = variance.sum()
     size = np.zeros(2**m, dtype=np.int64)
     for j in range(m):
         old, new = slice(0, 2**j), slice(2**j, 2 ** (j + 1))
@@ -308,7 +326,6 @@ def exhaustive_optimum(
             np.multiply(column[:, :, None], column[:, None, :], out=stack[new])
             np.subtract(stack[old], stack[new], out=stack[new])
         residual[new, j, :] = residual[new, :, j] = 0.0
-        left[new] = left[old] - variance[j]
         size[new] = size[old] + 1
 
     trace = np.trace(residual, axis1=1, axis2=2)
@@ -318,8 +335,11 @@ def exhaustive_optimum(
         unexplained = residual.reshape(2**m, -1) @ weight.ravel()
         information = _ratio(total - unexplained, np.full(2**m, total))
     else:
+        outside = (np.arange(2**m)[:, None] >> np.arange(m)) & 1 == 0
+        left = outside @ variance  # tr Σ_{F,F}
+        nothing = RANK_TOLERANCE * variance.sum()
         # Units in J have no residual, so tr E_{F,F} = tr E.
-        information = _ratio(left - trace, np.where(size == m, 0.0, left))
+        information = _ratio(left - trace, left, nothing)
     low_a, low_b = _norm_lower_bound(residual), _norm_lower_bound(seen)
     sets_of_size = [np.flatnonzero(size == k) for k in range(1, m + 1)]
     best = {"information": np.array([information[sets].max() for sets in sets_of_size])}
@@ -355,11 +375,19 @@ def _power_of_two(stack: Floats) -> Floats:
     return np.exp2(np.floor(np.log2(np.where(largest > 0, largest, 1.0))))
 
 
-def _ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """numerator / denominator within [0, 1]; 1 where nothing (but rounding) is left to explain."""
-    some = denominator > RANK_TOLERANCE * np.abs(denominator).max(initial=0.0)
-    ratio = np.divide(numerator, denominator, out=np.ones_like(numerator), where=some)
+def _ratio(numerator: Floats, denominator: Floats, nothing: Floats | float = 0.0) -> Floats:
+    """numerator / denominator within [0, 1]; 1 where the denominator is at most ``nothing``."""
+    shape = np.broadcast_shapes(numerator.shape, denominator.shape)
+    ratio = np.divide(numerator, denominator, out=np.ones(shape), where=denominator > nothing)
     return np.clip(ratio, 0.0, 1.0)
+
+
+def _sum_of_others(x: Floats) -> Floats:
+    """Per entry of (R, m), the sum of the others in its row, without a difference."""
+    before = np.cumsum(x, axis=1)[:, :-1]
+    after = np.cumsum(x[:, ::-1], axis=1)[:, -2::-1]
+    edge = np.zeros((len(x), 1))
+    return np.hstack([edge, before]) + np.hstack([after, edge])
 
 
 def _quadratic_trace(w: Floats, s: Floats) -> Floats:

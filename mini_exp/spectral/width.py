@@ -19,9 +19,11 @@ Regularizer = Literal["square", "abs"]
 RELATIVE_GAP = 1e-7
 """``exact_lambdas`` stops when its objective is certified to be this close to the minimum."""
 
+LARGEST_P = 1e150  # λ = p² must not overflow
 _COARSEST_STEP = 0.05
 _REFINEMENT = 8
 _MAX_REFINEMENTS = 12
+_CELLS = 4_000_000  # of a link's table held at once: 64 MB
 
 
 def width_objective(
@@ -118,22 +120,27 @@ def exact_lambdas(
     power = 2 if regularizer == "square" else 1
     at_zero = float(width_objective(spectra, np.zeros(len(spectra)), rho, regularizer, boundary))
     # No minimiser lies beyond p_max: its regulariser alone would cost more than λ = 0 does.
-    p_max = (at_zero / rho) ** (1 / power)
+    with np.errstate(over="ignore"):
+        p_max = min(float((np.float64(at_zero) / rho) ** (1 / power)), LARGEST_P)
     if p_max == 0:  # a zero objective cannot be improved
         return np.zeros(len(spectra))
     # A layer without a positive eigenvalue has N = 0 for every λ: p_max / 100 is as good as any.
     origins = [min(float(np.sqrt(mu[mu > 0].min(initial=np.inf))), p_max / 100) for mu in spectra]
+    # Any smaller q keeps the bounds below; one whose regulariser is small keeps the gap small.
+    while True:
+        coarse = [q * np.expm1(_COARSEST_STEP * np.arange(_n_steps(p_max, q))) for q in origins]
+        best = _chain(spectra, coarse, rho, power, boundary).minimum()
+        largest = (best / rho / len(spectra)) ** (1 / power)
+        if max(origins) <= largest:
+            break
+        origins = [min(q, largest / 10) for q in origins]
     slack = rho * sum(q**power for q in origins)
 
     step = _COARSEST_STEP
-    indices = [np.arange(int(np.log1p(p_max / q) / step) + 2) for q in origins]
+    indices = [np.arange(_n_steps(p_max, q)) for q in origins]
     for _ in range(_MAX_REFINEMENTS):
         p = [q * np.expm1(step * index) for q, index in zip(origins, indices, strict=True)]
-        chain = _Chain(
-            n=[degrees_of_freedom(mu, x**2) for mu, x in zip(spectra, p, strict=True)],
-            cost=[rho * x**power for x in p],
-            boundary=boundary,
-        )
+        chain = _chain(spectra, p, rho, power, boundary)
         marginals = chain.min_marginals()
         best = min(float(marginal.min()) for marginal in marginals)
         gap = 8 * step**2 * (best + slack)
@@ -151,6 +158,23 @@ def exact_lambdas(
     return np.array([x[i] ** 2 for x, i in zip(p, chain.minimiser(), strict=True)])
 
 
+def _n_steps(p_max: float, q: float) -> int:
+    """Coarse grid points of a layer, up to p_max and one beyond."""
+    return int(np.log1p(p_max / q) / _COARSEST_STEP) + 2
+
+
+def _chain(
+    spectra: Sequence[Floats],
+    p: Sequence[Floats],
+    rho: float,
+    power: int,
+    boundary: tuple[float, float],
+) -> _Chain:
+    """The problem on a grid of values of p per layer."""
+    dof = [degrees_of_freedom(mu, x**2) for mu, x in zip(spectra, p, strict=True)]
+    return _Chain(dof, [rho * x**power for x in p], boundary)
+
+
 @dataclass(frozen=True)
 class _Chain:
     """min over i₁ … i_L of a n₁[i₁] + Σ n_ℓ[i_ℓ] n_{ℓ+1}[i_{ℓ+1}] + b n_L[i_L] + Σ cost_ℓ[i_ℓ]."""
@@ -163,7 +187,7 @@ class _Chain:
         """Cheapest way to reach each grid point from the left, its own cost included."""
         messages = [self.boundary[0] * self.n[0] + self.cost[0]]
         for left, right, cost in zip(self.n, self.n[1:], self.cost[1:], strict=False):
-            messages.append((messages[-1][:, None] + np.outer(left, right)).min(axis=0) + cost)
+            messages.append(_cheapest(messages[-1], left, right) + cost)
         return messages
 
     def min_marginals(self) -> list[Floats]:
@@ -173,9 +197,12 @@ class _Chain:
         for layer, reached in reversed(list(enumerate(self.forward()))):
             marginals.append(reached + onward)
             if layer:
-                through = np.outer(self.n[layer - 1], self.n[layer]) + self.cost[layer] + onward
-                onward = through.min(axis=1)
+                onward = _cheapest(self.cost[layer] + onward, self.n[layer], self.n[layer - 1])
         return marginals[::-1]
+
+    def minimum(self) -> float:
+        """The smallest objective on the grid."""
+        return float((self.forward()[-1] + self.boundary[1] * self.n[-1]).min())
 
     def minimiser(self) -> list[int]:
         """Indices of one minimiser; of equals, the one with the smallest index in each layer."""
@@ -185,6 +212,16 @@ class _Chain:
             link = self.n[layer] * self.n[layer + 1][chosen[0]]
             chosen.insert(0, int((forward[layer] + link).argmin()))
         return chosen
+
+
+def _cheapest(cost: Floats, n: Floats, at: Floats) -> Floats:
+    """min_i (cost_i + n_i a) for every a of ``at``, with bounded memory."""
+    rows = max(_CELLS // len(at), 1)
+    cheapest = np.full(len(at), np.inf)
+    for start in range(0, len(cost), rows):
+        part = slice(start, start + rows)
+        np.minimum(cheapest, (cost[part, None] + np.outer(n[part], at)).min(axis=0), out=cheapest)
+    return cheapest
 
 
 def estimated_width(dof: npt.ArrayLike) -> Integers:
