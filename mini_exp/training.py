@@ -78,7 +78,7 @@ def training_epochs(
 
     Notes
     -----
-    Gradient and optimiser are written out: for networks this small PyTorch's own take several times
+    Gradient and optimiser are written out: for networks this small PyTorch's own take at least twice
     as long, most of it overhead per call. The tests compare both.
 
     References

@@ -1,10 +1,12 @@
 """Speed, measured side by side on this machine: `make benchmark`.
 
-Every line is a ratio, or a time beside the limit it is held to. Medians of several runs.
+Every line is a ratio, or a time beside the limit it is held to. Medians of several runs. With
+`--study`, how the study's cost grows from 100 to 10 000 replicates (of a cheap experiment).
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import statistics
 import subprocess
@@ -23,9 +25,17 @@ from mini_exp.seeds import generator
 from mini_exp.spectral import Floats
 from mini_exp.spectral.selection import greedy_path, output_aware_weight, scaled_output_matrix
 from mini_exp.study.costs import naive_information_ratio
-from mini_exp.training import ADAM_BETAS, ADAM_EPSILON, sample_orders, trained_networks
+from mini_exp.training import (
+    ADAM_BETAS,
+    ADAM_EPSILON,
+    one_thread,
+    sample_orders,
+    trained_networks,
+    training_epochs,
+)
 
 ROOT = Path(__file__).parent.parent
+BATCH = 100
 MINI_EXP = (sys.executable, "-m", "mini_exp")
 
 
@@ -93,6 +103,39 @@ def training(epochs: int = 200) -> None:
     show(f"training MiniModel, {epochs} epochs, scored after each", f"{ours:.3f} s")
     show("  an ordinary PyTorch loop, unscored", f"{ordinary:.3f} s")
     show("  as a multiple", f"{ordinary / ours:.1f}")
+    workers = os.cpu_count() or 1
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        pool.map(batch, [2] * workers)  # imports are not what is measured
+        together = seconds(lambda: pool.map(batch, [epochs] * workers, chunksize=1), repeats=3)
+    each = together / (workers * BATCH)
+    show(f"one of {BATCH} networks in a batch, a batch per core", f"{1000 * each:.2f} ms")
+    show("  the ordinary loop as a multiple", f"{ordinary / each:.0f}", "at least 50")
+
+
+def batch(epochs: int) -> None:
+    """Train a batch of networks, data and random numbers included."""
+    replicates = range(BATCH)
+    dataset = mini_dataset([generator(1701, "data", r) for r in replicates], 100, 100)
+    networks = initial_networks(
+        (30, 16, 12, 10, 1), False, [generator(1701, "weights", r) for r in replicates]
+    )
+    orders = sample_orders([generator(1701, "train order", r) for r in replicates], epochs, 100)
+    with one_thread():
+        for _ in training_epochs(networks, dataset.x_train, dataset.y_train, orders, 32, 1e-3):
+            pass
+
+
+def study_growth() -> None:
+    """Seconds of a study with few epochs, against its number of replicates."""
+    cheap = ("study.n_population=200", "study.rho_num=2", "train.epochs=2", "finetune.epochs=2")
+    settings = [part for setting in cheap for part in ("--set", setting)]
+    with tempfile.TemporaryDirectory() as folder:
+        run = (*MINI_EXP, "study", "configs/smoke.yaml", *settings, "--results")
+        for replicates in (100, 1000, 10_000):
+            arguments = (*run, f"{folder}/{replicates}", "--replicates", str(replicates))
+            taken = seconds(command(*arguments), repeats=1)
+            show(f"study of a cheap experiment, {replicates} replicates", f"{taken:.0f} s")
+            show("  per replicate", f"{1000 * taken / replicates:.1f} ms")
 
 
 def ordinary_training(x: Floats, y: Floats, epochs: int) -> None:
@@ -112,6 +155,9 @@ def ordinary_training(x: Floats, y: Floats, epochs: int) -> None:
 
 if __name__ == "__main__":
     print(f"{os.cpu_count()} cores, PyTorch {torch.__version__}, NumPy {np.__version__}")
-    command_line()
-    selection()
-    training()
+    if sys.argv[1:] == ["--study"]:
+        study_growth()
+    else:
+        command_line()
+        selection()
+        training()

@@ -113,8 +113,8 @@ def check_sizes(config: Config, replicates: int, chunk_size: int, workers: int) 
         fits = int(max(free, 0) / each) // BLOCK * BLOCK
         if not fits:
             raise ConfigError(
-                f"--workers: not even {BLOCK} replicates fit into the memory of each of {workers} "
-                "workers; use fewer"
+                f"--chunk: even {BLOCK} replicates are too many for each of {workers} workers, "
+                f"{max(free, 0) / 1e9:.1f} GB are free; use fewer --workers"
             )
         raise ConfigError(
             f"--chunk: {chunk_size} replicates need {chunk_size * each / 1e9:.1f} GB in each of "
