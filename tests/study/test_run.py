@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -445,6 +446,24 @@ def test_numbers_out_of_range(config_file, tmp_path, monkeypatch, options):
     ]
     assert len(messages) == 1
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(40, marks=pytest.mark.long)], ids=["3", "40"])
+def test_killed_with_all_workers_at_random_moments(undisturbed, tmp_path, kills):
+    """As when the machine goes down: the next call ends with the same tables."""
+    moments = random.Random(1701)
+    for kill in range(kills):
+        study = without_study(undisturbed, tmp_path / str(kill))
+        process = study.started("--replicates", "100", "--workers", "2")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=moments.uniform(0, 8))
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert study("--replicates", "100", "--workers", "2").code == 0
+        for name in ("replicates.csv", "scores.csv", "sweeps.csv", "table1.csv"):
+            assert (study.folder / name).read_bytes() == (undisturbed.folder / name).read_bytes()
+        assert not list(study.results.rglob("*.partial"))
 
 
 def with_memory(monkeypatch, gigabytes):
