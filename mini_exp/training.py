@@ -78,8 +78,8 @@ def training_epochs(
 
     Notes
     -----
-    Gradient and optimiser are written out: for networks this small PyTorch's own take at least twice
-    as long, most of it overhead per call. The tests compare both.
+    Gradient and optimiser are written out: for networks this small PyTorch's own take more than
+    twice as long, most of it overhead per call. The tests compare both.
 
     References
     ----------
