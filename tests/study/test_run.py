@@ -448,7 +448,7 @@ def test_numbers_out_of_range(config_file, tmp_path, monkeypatch, options):
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(40, marks=pytest.mark.long)], ids=["3", "40"])
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)], ids=["3", "20"])
 def test_killed_with_all_workers_at_random_moments(undisturbed, tmp_path, kills):
     """As when the machine goes down: the next call ends with the same tables."""
     moments = random.Random(1701)
