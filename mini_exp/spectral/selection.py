@@ -120,7 +120,8 @@ def greedy_path(
     after a pick is exact to rounding. The updated gains, which only rank the candidates, lose
     digits with the square of Σ, so a unit whose residual is below ``GAIN_TOLERANCE`` of its own
     second moment (the picked units determine it but for a part in 10⁴) ranks as if its gain were
-    0; one below ``RANK_TOLERANCE``, such as a dead unit, is never divided by.
+    0; one below ``RANK_TOLERANCE``, such as a dead unit, is never divided by. The complement scope
+    keeps E itself and sums over the units left, since its differences would cancel.
 
     References
     ----------
