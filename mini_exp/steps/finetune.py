@@ -39,7 +39,7 @@ def run(
     splits = {
         "train": (dataset.x_train, dataset.y_train),
         "test": (dataset.x_test, dataset.y_test),
-        # Drawn again rather than stored: 40 ms against 24 MB.
+        # Drawn again rather than stored: a fifth of a second against 24 MB.
         "population": (population[0][None], population[1][None]),
     }
     stages = {"original": original, "compressed": compressed, "finetuned": finetuned}

@@ -32,7 +32,7 @@ Say = Callable[[str], None]
 
 CONNECT_SECONDS = 5  # per attempt; Dask makes two
 WORKSPACE = 500e6  # bytes of a worker beside what it keeps per replicate: 430 MB seen, rounded up
-KEPT = 4000  # bytes kept per variant and replicate, beside 8 per width, measured likewise
+KEPT = 4000  # bytes kept per variant and replicate beside the widths: some 110 columns, with room
 
 
 def run_study(

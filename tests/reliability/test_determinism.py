@@ -46,9 +46,9 @@ def test_same_bytes(tiny: Project, tmp_path: Path, environment, tried, env) -> N
 def test_the_reference_run(tmp_path: Path, environment, tried) -> None:
     """Table 1 of configs/mini.yaml is the committed one, up to what machines may differ in.
 
-    Matrix products differ in the last bit between processors, and 200 epochs of Adam amplify that;
-    1e-6 relative leaves five digits of room above what is seen between thread counts, and an
-    accuracy may move by one sample that sits on the boundary.
+    Matrix products differ in the last bit between processors, and 200 epochs of Adam amplify that.
+    How far is not known: on the machine of the reference run the bytes agree, and 1e-6 relative is
+    a guess for others. An accuracy may move by one sample that sits on the boundary.
     """
     subprocess.run(
         [
