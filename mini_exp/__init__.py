@@ -1,3 +1,27 @@
 """mini-exp: Spectral Pruning as in Sørby (2019), reproduced, corrected and measured."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mini_exp.pruning.prune import prune as prune
+    from mini_exp.saving import load_pruned as load_pruned
+    from mini_exp.saving import save_pruned as save_pruned
+
 __version__ = "0.1.0"
+
+_PLACES = {
+    "prune": "mini_exp.pruning.prune",
+    "save_pruned": "mini_exp.saving",
+    "load_pruned": "mini_exp.saving",
+}
+__all__ = ["load_pruned", "prune", "save_pruned"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import PyTorch only when something that needs it is asked for: the terminal starts fast."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACES[name]), name)

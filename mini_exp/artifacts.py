@@ -24,12 +24,17 @@ from mini_exp.errors import ArtifactError
 if TYPE_CHECKING:
     import numpy as np
 
+    from mini_exp.pruning.selection import PruningSelection
     from mini_exp.types import (
         Dataset,
         Evaluation,
         History,
+        ImageHistory,
+        ImageMoments,
+        ImageSplits,
         LayerSelection,
         Networks,
+        NetworkState,
         SecondMoments,
         Selection,
         WidthPath,
@@ -426,26 +431,186 @@ def _csv_to_frame(content: bytes) -> Any:
     return pd.read_csv(io.BytesIO(content))
 
 
-_FORMATS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
-    "dataset.npz": (_write_dataset, _read_dataset),
-    "original.safetensors": (_write_networks, _read_networks),
-    "history.csv": (_write_history, _read_history),
-    "covariance.npz": (_write_moments, _read_moments),
-    "widths.csv": (_write_widths, _read_widths),
-    "selection.json": (_write_selection, _read_selection),
-    "compressed.safetensors": (_write_networks, _read_networks),
-    "finetuned.safetensors": (_write_networks, _read_networks),
-    "finetune_history.csv": (_write_history, _read_history),
-    "evaluation.csv": (_write_evaluations, _read_evaluations),
+# The same files of experiments on images
+
+
+def _write_splits(splits: ImageSplits) -> bytes:
+    arrays = {}
+    for split in ("train", "validation", "test"):
+        images = getattr(splits, split)
+        arrays[f"X_{split}"], arrays[f"y_{split}"] = images.pixels, images.labels
+    return _arrays_to_npz(arrays)
+
+
+def _read_splits(content: bytes) -> ImageSplits:
+    from mini_exp.types import Images, ImageSplits
+
+    arrays = _npz_to_arrays(content)
+    return ImageSplits(
+        *(Images(arrays[f"X_{s}"], arrays[f"y_{s}"]) for s in ("train", "validation", "test"))
+    )
+
+
+def _write_state(state: NetworkState) -> bytes:
+    import safetensors.torch
+
+    return safetensors.torch.save(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
+    )
+
+
+def _read_state(content: bytes) -> NetworkState:
+    import safetensors.torch
+
+    from mini_exp.types import NetworkState
+
+    return NetworkState(dict(sorted(safetensors.torch.load(content).items())))
+
+
+def _write_image_history(history: ImageHistory) -> bytes:
+    import pandas as pd
+
+    columns = {
+        "epoch": range(1, len(history.loss) + 1),
+        "loss": history.loss,
+        "validation_loss": history.validation_loss,
+        "validation_accuracy": history.validation_accuracy,
+    }
+    return _frame_to_csv(pd.DataFrame(columns))
+
+
+def _read_image_history(content: bytes) -> ImageHistory:
+    from mini_exp.types import ImageHistory
+
+    frame = _csv_to_frame(content)
+    names = ("loss", "validation_loss", "validation_accuracy")
+    return ImageHistory(*(frame[name].to_numpy() for name in names))
+
+
+def _write_image_moments(found: ImageMoments) -> bytes:
+    import numpy as np
+
+    arrays: dict[str, np.ndarray] = {"n_images": np.array(found.n_images)}
+    for tensor, moments in found.moments.items():
+        arrays[f"second/{tensor}"], arrays[f"mean/{tensor}"] = moments.second, moments.mean
+        arrays[f"n_rows/{tensor}"] = np.array(moments.n_rows)
+    for group, values in found.eigenvalues.items():
+        arrays[f"eigenvalues/{group}"] = values
+    for group, values in found.flattened.items():
+        arrays[f"flattened/{group}"] = values
+    for group, count in found.n_units.items():
+        arrays[f"n_units/{group}"] = np.array(count)
+    return _arrays_to_npz(arrays)
+
+
+def _read_image_moments(content: bytes) -> ImageMoments:
+    from mini_exp.pruning.statistics import Moments
+    from mini_exp.types import ImageMoments
+
+    arrays = _npz_to_arrays(content)
+
+    def named(kind: str) -> dict[str, np.ndarray]:
+        prefix = f"{kind}/"
+        return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+    means, rows = named("mean"), named("n_rows")
+    moments = {
+        tensor: Moments(second, means[tensor], second, means[tensor], int(rows[tensor]))
+        for tensor, second in named("second").items()
+    }
+    return ImageMoments(
+        moments,
+        named("eigenvalues"),
+        named("flattened"),
+        {group: int(count) for group, count in named("n_units").items()},
+        int(arrays["n_images"]),
+    )
+
+
+def _write_pruning_selection(selection: PruningSelection) -> bytes:
+    """Which channels of a network stay, and which modules write, normalise and read them."""
+    import dataclasses
+
+    groups = [
+        {
+            **dataclasses.asdict(path.group),
+            "indices": path.index_path.tolist(),
+            "information": path.information_ratio.tolist(),
+        }
+        for path in selection.groups
+    ]
+    return (json.dumps({"groups": groups}, indent=1) + "\n").encode()
+
+
+def _read_pruning_selection(content: bytes) -> PruningSelection:
+    """Read what ``_write_pruning_selection`` wrote; any error of a parser where it is not that."""
+    import numpy as np
+
+    from mini_exp.pruning.graph import Group, Reader
+    from mini_exp.pruning.selection import GroupPath, PruningSelection
+
+    paths = []
+    for entry in json.loads(content)["groups"]:
+        group = Group(
+            name=str(entry["name"]),
+            width=int(entry["width"]),
+            writers=tuple(map(str, entry["writers"])),
+            batch_norms=tuple(map(str, entry["batch_norms"])),
+            dropouts=tuple(map(str, entry["dropouts"])),
+            readers=tuple(
+                Reader(str(reader["module"]), str(reader["tensor"]), int(reader["positions"]))
+                for reader in entry["readers"]
+            ),
+        )
+        indices = np.array(entry["indices"], dtype=np.int64)
+        if not len(indices) or len(set(entry["indices"])) < len(indices):
+            raise ValueError(f"{group.name}: expected distinct indices")
+        if indices.min() < 0 or indices.max() >= group.width:
+            raise ValueError(f"{group.name}: expected indices from 0 to {group.width - 1}")
+        paths.append(GroupPath(group, indices, np.array(entry["information"], dtype=np.float64)))
+    return PruningSelection(tuple(paths))
+
+
+_Formats = dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]]
+FORMATS: dict[str, _Formats] = {
+    "mini": {
+        "dataset.npz": (_write_dataset, _read_dataset),
+        "original.safetensors": (_write_networks, _read_networks),
+        "history.csv": (_write_history, _read_history),
+        "covariance.npz": (_write_moments, _read_moments),
+        "widths.csv": (_write_widths, _read_widths),
+        "selection.json": (_write_selection, _read_selection),
+        "compressed.safetensors": (_write_networks, _read_networks),
+        "finetuned.safetensors": (_write_networks, _read_networks),
+        "finetune_history.csv": (_write_history, _read_history),
+        "evaluation.csv": (_write_evaluations, _read_evaluations),
+    },
+    "images": {
+        "dataset.npz": (_write_splits, _read_splits),
+        "original.safetensors": (_write_state, _read_state),
+        "history.csv": (_write_image_history, _read_image_history),
+        "covariance.npz": (_write_image_moments, _read_image_moments),
+        "widths.csv": (_write_widths, _read_widths),
+        "selection.json": (_write_pruning_selection, _read_pruning_selection),
+        "compressed.safetensors": (_write_state, _read_state),
+        "finetuned.safetensors": (_write_state, _read_state),
+        "finetune_history.csv": (_write_image_history, _read_image_history),
+        "evaluation.csv": (_write_evaluations, _read_evaluations),
+    },
+    "pruned": {
+        "network.safetensors": (_write_state, _read_state),
+        "selection.json": (_write_pruning_selection, _read_pruning_selection),
+    },
 }
+"""From the kind of experiment and a file's name to how it is written and read."""
 
 
-def write(path: Path, value: Any) -> str:
+def write(path: Path, value: Any, kind: str = "mini") -> str:
     """Write an artifact in the format that belongs to its name; return its SHA-256."""
-    return write_bytes(path, _FORMATS[path.name][0](value))
+    return write_bytes(path, FORMATS[kind][path.name][0](value))
 
 
-def read(path: Path, expected: str | None) -> Any:
+def read(path: Path, expected: str | None, kind: str = "mini") -> Any:
     """Read an artifact and check that it is the one the manifest names.
 
     Parameters
@@ -454,6 +619,8 @@ def read(path: Path, expected: str | None) -> Any:
     expected : str or None
         SHA-256 that the file had when the step's state was found; checked on the very bytes that
         are parsed.
+    kind : {"mini", "images", "pruned"}
+        Of the experiment; "pruned" for a network that ``save_pruned`` wrote.
 
     Raises
     ------
@@ -462,7 +629,7 @@ def read(path: Path, expected: str | None) -> Any:
     """
     content = read_bytes(path, expected)
     try:
-        return _FORMATS[path.name][1](content)
+        return FORMATS[kind][path.name][1](content)
     except Exception as error:  # whatever a parser makes of a hostile file
         text = " ".join(str(error).split())[:200]
         raise ArtifactError(f"{path}: cannot be parsed: {type(error).__name__}: {text}") from None

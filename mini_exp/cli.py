@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 the run failed; 2 bad usage or bad config; 130 interrupted
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -19,24 +20,50 @@ import click
 from mini_exp import __version__
 from mini_exp.errors import ConfigError, MiniExpError
 
-
-class _Terminated(BaseException):
-    """SIGTERM came."""
+_KEPT = "what had finished is kept"
 
 
-def _terminate(_signal: int, _frame: object) -> None:
-    raise _Terminated
+def _end_on_signals() -> None:
+    """From here on Ctrl-C and SIGTERM end the process at once, in one line.
+
+    A thread waits for them. An exception in the main thread would come late in a long call, and
+    where an import or Dask swallows or prints it. Files are whole at every moment, and the next
+    run clears away what is left, as after a kill.
+    """
+    numbers = {signal.SIGINT, signal.SIGTERM}  # but for what a background job ignores
+    numbers = {number for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)  # here, in threads and in child processes
+    threading.Thread(target=_end, args=(numbers,), daemon=True).start()
+
+
+def _end(numbers: set[signal.Signals]) -> None:
+    number = signal.sigwait(numbers)
+    what = "interrupted" if number == signal.SIGINT else "terminated"
+    try:
+        os.write(2, f"mini-exp: {what}; {_KEPT}\n".encode())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # nobody else has a say in it
+        import psutil
+
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "spawn_main" in " ".join(child.cmdline()):  # a worker, not their tracker
+                    child.kill()
+    finally:
+        os._exit(128 + number)
 
 
 class _Group(click.Group):
     """Turns every error into one message and an exit code."""
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As a process of its own; from Python, call ``main``."""
+        _end_on_signals()
+        return self.main(*args, **kwargs)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of the steps, not of the alphabet
 
     def invoke(self, ctx: click.Context) -> Any:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, _terminate)
         with contextlib.suppress(AttributeError):  # a terminal that cannot show ρ shows \u03c1
             sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
             sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -44,11 +71,9 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise  # click's own, and a closed pipe (`| head`), which it ends quietly
-        except (KeyboardInterrupt, click.Abort, _Terminated) as stop:
-            code = 143 if isinstance(stop, _Terminated) else 130
-            what = "terminated" if code == 143 else "interrupted"
-            click.echo(f"mini-exp: {what}; what had finished is kept", err=True)
-            ctx.exit(code)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo(f"mini-exp: interrupted; {_KEPT}", err=True)
+            ctx.exit(130)
         except MiniExpError as error:
             self._show(ctx, str(error))
             ctx.exit(2 if isinstance(error, ConfigError) else 1)
@@ -162,6 +187,7 @@ def _add_step(name: str, help_text: str) -> None:
 
 
 _add_step("gen-mini", "Draw the data set MINI (4.3.1).")
+_add_step("load-images", "Load digits or CIFAR-10 and cut the validation set.")
 _add_step("train", "Train the networks.")
 _add_step("covariance", "Second moments of the hidden layers and their spectra (8.1).")
 _add_step("estimate-width", "Solve the width problem for every ρ (4.2.1–4.2.3).")
@@ -207,10 +233,11 @@ def _print_table1(path: Path) -> None:
     previous = ""
     for row in rows:
         shown = row["protocol"] if row["protocol"] != previous else ""
-        table.add_row(shown, row["measure"], *(f"{float(row[stage]):.2f}" for stage in stages))
+        digits = "g" if row["measure"] == "parameters" else ".2f"
+        table.add_row(shown, row["measure"], *(f"{float(row[stage]):{digits}}" for stage in stages))
         previous = row["protocol"]
     rich.console.Console().print(table)
-    click.echo("An accuracy on about 100 test samples is worth ± 0.10 (exact intervals: report).")
+    click.echo("An accuracy on 100 test samples is worth ± 0.10 (exact intervals: report).")
 
 
 @main.command()
@@ -244,6 +271,10 @@ def study(
     Example: mini-exp study configs/mini.yaml --replicates 1000
     """
     experiment = _experiment(config, overrides, device, results, quiet)
+    from mini_exp.config import Config
+
+    if not isinstance(experiment.config, Config):
+        raise ConfigError(f"{config}: data.kind: study is for mini; see `compare` for images")
     experiment.check_devices()
     from mini_exp.study.run import run_study
 
@@ -260,6 +291,34 @@ def study(
     )
     experiment.run()
     experiment.say(f"Verdicts: {experiment.directory / 'study' / 'claims.md'}")
+
+
+@main.command()
+@_run_options
+def compare(
+    config: Path,
+    overrides: tuple[str, ...],
+    device: str | None,
+    results: Path,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Prune trained networks in every way, at the same widths: accuracy, size, speed.
+
+    Example: mini-exp compare configs/digits.yaml
+    """
+    experiment = _experiment(config, overrides, device, results, quiet)
+    from mini_exp.config import ImageConfig
+
+    if not isinstance(experiment.config, ImageConfig):
+        raise ConfigError(f"{config}: data.kind: compare is for images, got mini; see `study`")
+    experiment.check_devices()
+    from mini_exp.compare.run import run_compare
+
+    experiment.run()
+    run_compare(experiment.config, experiment.directory, force, experiment.say)
+    experiment.run()
+    experiment.say(f"Comparison: {experiment.directory / 'compare' / 'compare.md'}")
 
 
 @main.command()

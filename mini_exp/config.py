@@ -190,6 +190,157 @@ class Settings(_Section):
         return self
 
 
+class ImageData(_Section):
+    """Images in ten classes: a training set, a validation set cut from it, the test set."""
+
+    kind: Literal["digits", "cifar10"] = Field("digits", description="which images")
+    root: str | None = Field(None, description="folder of CIFAR-10's binary files")
+    download: bool = Field(False, description="fetch CIFAR-10 into root if it is not there")
+    n_train: Positive | None = Field(None, description="training images; all that are left")
+    n_validation: Positive = Field(287, description="validation images, cut from the training set")
+
+    @model_validator(mode="after")
+    def _root_for_files(self) -> ImageData:
+        if (self.kind == "cifar10") != (self.root is not None):
+            raise ValueError(f"expected a root for cifar10 and only there, got {self.root!r}")
+        if self.download and self.root is None:
+            raise ValueError("expected download only with a root")
+        return self
+
+
+class ImageModel(_Section):
+    """A convolutional network."""
+
+    kind: Literal["digits_cnn", "thesis_cnn", "resnet"] = Field(
+        "digits_cnn", description="of image_networks.py"
+    )
+    depth: Positive = Field(20, description="of a resnet, 6n + 2")
+
+    @model_validator(mode="after")
+    def _depth_of_a_resnet(self) -> ImageModel:
+        if self.depth < 8 or self.depth % 6 != 2:
+            raise ValueError(f"expected a depth of 6n + 2 ≥ 8, got {self.depth}")
+        return self
+
+
+class ImageTrain(_Section):
+    """Adam on the mean cross-entropy; the learning rate falls along a half cosine."""
+
+    epochs: Positive = Field(30, description="passes over the training set")
+    batch_size: Positive = Field(32, description="images per step; the last batch may be smaller")
+    learning_rate: PositiveFloat = Field(1e-3, description="of Adam, at the start")
+    augment: bool = Field(False, description="mirror and shift the images")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the products")
+
+
+class ImageCovariance(_Section):
+    """Second moments of every group of channels, over training images."""
+
+    n_images: Positive = Field(2000, description="calibration images; at most the training set")
+    batch_size: Positive = Field(100, description="images at a time")
+    flattened: bool = Field(True, description="also the spectra of whole layers, through n × n")
+
+
+class Budget(_Section):
+    """How the widths are chosen: exactly one of these."""
+
+    keep: float | None = Field(None, gt=0, le=1, description="this share of every group")
+    parameters: float | None = Field(
+        None, gt=0, le=1, description="the exact widths within this share of the parameters"
+    )
+    flops: float | None = Field(
+        None, gt=0, le=1, description="the same for multiply-accumulates of an image"
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Budget:
+        if len(self.model_fields_set) != 1 or None in self.model_dump(exclude_unset=True).values():
+            raise ValueError(
+                "expected exactly one of keep, parameters, flops, got "
+                f"{', '.join(sorted(self.model_fields_set)) or 'none'}"
+            )
+        return self
+
+
+ImageChoice = Annotated[
+    Annotated[Widths, Tag("widths")] | Annotated[Budget, Tag("rule")],
+    Discriminator(lambda value: "widths" if isinstance(value, list | tuple) else "rule"),
+]
+
+
+class ImageWidth(_Section):
+    """The width problem over ρ as in (4.2.3), and the widths to use."""
+
+    regularizer: Literal["square", "abs"] = Field("abs", description="R(p) = p² or |p|")
+    rho: Rho = Rho()
+    choose: ImageChoice = Field(Budget(keep=0.5), description="explicit widths, or a rule")
+
+
+class ImageSelect(_Section):
+    """Greedy selection of channels (4.1.7)."""
+
+    theta: float = Field(0.5, ge=0, le=1, description="θ: 1 channels alone, 0 what is read of them")
+    tied: bool = Field(True, description="also channels tied by skip connections")
+
+
+class ImageCompress(_Section):
+    """The smaller network's weights (4.1.1)."""
+
+    weights: Literal["slice", "reconstruct"] = Field(
+        "reconstruct", description="drop columns, or fold A_J into the next layer"
+    )
+    ridge: float = Field(1e-6, ge=0, description="w, in units of tr(Σ) / m")
+    intercept: bool = Field(False, description="estimate with a constant, too")
+    refit: bool = Field(False, description="solve for every weight over its patches")
+    sequential: bool = Field(False, description="estimate from the network pruned so far")
+    rescale_dropout: bool = Field(False, description="dropout times the kept share")
+
+
+class ImageSettings(_Section):
+    """All settings of one variant of an experiment on images."""
+
+    seed: int = Field(1701, ge=0, lt=2**63, description="of every random number")
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] = Field(
+        "cpu", description="cpu or cuda"
+    )
+    data: ImageData = ImageData()
+    model: ImageModel = ImageModel()
+    train: ImageTrain = ImageTrain()
+    covariance: ImageCovariance = ImageCovariance()
+    width: ImageWidth = ImageWidth()
+    select: ImageSelect = ImageSelect()
+    compress: ImageCompress = ImageCompress()
+    finetune: ImageTrain = ImageTrain(epochs=3)
+
+    @model_validator(mode="after")
+    def _model_fits_data(self) -> ImageSettings:
+        if (self.data.kind == "digits") != (self.model.kind == "digits_cnn"):
+            raise ValueError(
+                f"model.kind: expected digits_cnn for digits, thesis_cnn or resnet for cifar10, "
+                f"got {self.model.kind} for {self.data.kind}"
+            )
+        return self
+
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class Compare(_Section):
+    """`compare`: other ways to prune, at the same widths, on the same networks."""
+
+    networks: Annotated[int, Field(ge=2, le=1000)] = Field(3, description="trained from scratch")
+    keep: Annotated[tuple[Share, ...], Field(strict=False)] = Field(
+        (0.75, 0.5, 0.25), description="shares of every group to keep"
+    )
+    parameters: Annotated[tuple[Share, ...], Field(strict=False)] = Field(
+        (0.25,), description="shares of the parameters, with the exact widths"
+    )
+    flops: Annotated[tuple[Share, ...], Field(strict=False)] = Field(
+        (), description="shares of the multiply-accumulates, with the exact widths"
+    )
+    confidence: float = Field(0.95, gt=0, lt=1, description="of every interval")
+
+
 class Rules(_Section):
     """When a claim of the thesis counts as holding; fixed before the study runs."""
 
@@ -225,14 +376,10 @@ class Study(_Section):
     rules: Rules = Rules()
 
 
-class Config(BaseModel):
-    """A resolved experiment."""
-
+class _Resolved(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    variants: dict[str, Settings]
-    study: Study = Study()
 
     def as_yaml(self) -> str:
         """The resolved settings, every default spelled out."""
@@ -241,7 +388,21 @@ class Config(BaseModel):
         )
 
 
-def setting(settings: Settings, key: str) -> Any:
+class Config(_Resolved):
+    """A resolved experiment on MINI."""
+
+    variants: dict[str, Settings]
+    study: Study = Study()
+
+
+class ImageConfig(_Resolved):
+    """A resolved experiment on images."""
+
+    variants: dict[str, ImageSettings]
+    compare: Compare = Compare()
+
+
+def setting(settings: Settings | ImageSettings, key: str) -> Any:
     """The value of a dotted key as plain JSON data; None where the settings have no such key."""
     value: Any = settings.model_dump(mode="json")
     for part in key.split("."):
@@ -249,7 +410,7 @@ def setting(settings: Settings, key: str) -> Any:
     return value
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config | ImageConfig:
     """Read and check an experiment file.
 
     Parameters
@@ -279,7 +440,9 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     return _resolved(str(path), raw, [_override(text) for text in overrides])
 
 
-def _resolved(source: str, raw: Any, overrides: list[tuple[list[str], Any]]) -> Config:
+def _resolved(
+    source: str, raw: Any, overrides: list[tuple[list[str], Any]]
+) -> Config | ImageConfig:
     if raw is None:
         raise ConfigError(f"{source}: empty; expected name and variants")
     shared = _string_keyed(source, raw)
@@ -308,21 +471,28 @@ def _resolved(source: str, raw: Any, overrides: list[tuple[list[str], Any]]) -> 
             _put(shared, key, value)
             for settings in specific.values():
                 _drop(settings, key)
-    raw_study = shared.pop("study", {})
+    family: Any
+    section_model: type[Study] | type[Compare]
+    model: type[Settings] | type[ImageSettings]
+    if _on_images(source, shared, specific):
+        family, model, of_all, section_model = ImageConfig, ImageSettings, "compare", Compare
+    else:
+        family, model, of_all, section_model = Config, Settings, "study", Study
+    raw_section = shared.pop(of_all, {})
 
     messages: list[str] = []
     resolved = {}
     for variant, settings in specific.items():
         try:
-            resolved[variant] = Settings.model_validate(_merged(shared, settings))
+            resolved[variant] = model.model_validate(_merged(shared, settings))
         except ValidationError as error:
-            messages += [_message(problem, variant, settings) for problem in error.errors()]
-    study = Study()
+            messages += [_message(p, variant, settings, model) for p in error.errors()]
+    section: Any = None
     try:
-        study = Study.model_validate(raw_study)
+        section = section_model.model_validate(raw_section)
     except ValidationError as error:
-        problems = [{**problem, "loc": ("study", *problem["loc"])} for problem in error.errors()]
-        messages += [_message(problem, "", {}) for problem in problems]
+        problems = [{**problem, "loc": (of_all, *problem["loc"])} for problem in error.errors()]
+        messages += [_message(problem, "", {}, family) for problem in problems]
     if messages:
         set_keys = [".".join(key) for key, _ in overrides]
         lines: dict[str, None] = {}  # in order, without repeats
@@ -333,7 +503,33 @@ def _resolved(source: str, raw: Any, overrides: list[tuple[list[str], Any]]) -> 
             )
             lines[f"{'--set' if from_option else source}: {text}"] = None
         raise ConfigError("\n".join(lines))
-    return Config(name=name, variants=resolved, study=study)
+    resolved_config: Config | ImageConfig = family(
+        name=name, variants=resolved, **{of_all: section}
+    )
+    return resolved_config
+
+
+def _on_images(
+    source: str, shared: Mapping[str, Any], specific: Mapping[str, Mapping[str, Any]]
+) -> bool:
+    """Whether ``data.kind`` names images, in every variant or in none."""
+    kinds = {}
+    for variant, settings in specific.items():
+        data = _merged(shared, settings).get("data")
+        kinds[variant] = data.get("kind", "mini") if isinstance(data, dict) else "mini"
+    known = ("mini", "digits", "cifar10")
+    for kind in kinds.values():
+        if kind not in known:
+            raise ConfigError(
+                f"{source}: data.kind: expected {', '.join(known[:-1])} or {known[-1]}, got "
+                f"{_shown(kind)}"
+            )
+    if "mini" in kinds.values() and len(set(kinds.values())) > 1:
+        raise ConfigError(
+            f"{source}: data.kind: expected mini in every variant or in none, got "
+            f"{', '.join(f'{kind} in {variant}' for variant, kind in kinds.items())}"
+        )
+    return "mini" not in kinds.values()
 
 
 def _string_keyed(source: str, raw: Any, where: str = "") -> dict[str, Any]:
@@ -414,8 +610,8 @@ def _merged(shared: Mapping[str, Any], specific: Mapping[str, Any]) -> dict[str,
     return merged
 
 
-def _message(problem: Any, variant: str, specific: Mapping[str, Any]) -> str:
-    """One line for one of pydantic's errors."""
+def _message(problem: Any, variant: str, specific: Mapping[str, Any], model: Any) -> str:
+    """One line for one of pydantic's errors about ``model``."""
     location = [str(part) for part in problem["loc"]]
     if "choose" in location[:-1]:
         del location[location.index("choose") + 1]  # the union's tag is no key
@@ -423,15 +619,17 @@ def _message(problem: Any, variant: str, specific: Mapping[str, Any]) -> str:
     context = problem.get("ctx", {})
     kind = problem["type"]
     if kind == "extra_forbidden":
-        return f"{where}: unknown key{_suggestion(location)}"
+        return f"{where}: unknown key{_suggestion(location, model)}"
     if kind == "value_error":  # one of our validators
         if location:
             return f"{where}: {context['error']}"
         key, _, text = str(context["error"]).partition(": ")
         return f"{_where(key.split('.'), variant, specific)}: {text}"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
+        rules = Budget if model is ImageSettings else Choose
+        *others, last = rules.model_fields
         expected = (
-            "a list of widths, or a mapping with rho, parameters or information"
+            f"a list of widths, or a mapping with {', '.join(others)} or {last}"
             if location[-1] == "choose"
             else "a mapping"
         )
@@ -468,25 +666,25 @@ def _where(location: Sequence[str], variant: str, specific: Mapping[str, Any]) -
     return ".".join(part if part.isprintable() else repr(part) for part in location)
 
 
-def _suggestion(location: Sequence[str]) -> str:
+def _suggestion(location: Sequence[str], settings: Any) -> str:
     """The nearest key beside the unknown one, or the same key in another section."""
-    model: Any = Config if location[0] == "study" else Settings
+    model = settings
     for part in location[:-1]:
-        model = model.model_fields[part].annotation
-        if part == "choose":
-            model = Choose
-    siblings = [*model.model_fields, *(("name", "variants", "study") if model is Settings else ())]
+        inner = model.model_fields[part].annotation
+        model = inner if part != "choose" else Budget if settings is ImageSettings else Choose
+    top = {Settings: ("name", "variants", "study"), ImageSettings: ("name", "variants", "compare")}
+    siblings = [*model.model_fields, *top.get(model, ())]
     close = difflib.get_close_matches(location[-1], siblings, n=1)
     if close and close[0] != location[-1]:
         return f"; did you mean '{close[0]}'?"
-    elsewhere = [key for key in keys() if key.rsplit(".", 1)[-1] == location[-1]]
+    elsewhere = [key for key in keys(settings) if key.rsplit(".", 1)[-1] == location[-1]]
     if elsewhere:
         return f"; did you mean '{elsewhere[0]}'?"
     return f"; expected one of {', '.join(model.model_fields)}"
 
 
 def keys(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
-    """Every dotted key of the settings."""
+    """Every dotted key of a model's sections."""
     for name, field in model.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):

@@ -23,3 +23,7 @@ class DomainError(MiniExpError):
 
 class TrainingError(MiniExpError):
     """Training did not give a usable network."""
+
+
+class NetworkError(MiniExpError):
+    """A network cannot be pruned: it holds something that the method does not cover."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mini_exp import __version__, artifacts
-from mini_exp.config import Config, setting
+from mini_exp.config import Config, ImageConfig, setting
 from mini_exp.errors import ArtifactError, ConfigError, DomainError, TrainingError
 
 Say = Callable[[str], None]
@@ -33,11 +33,12 @@ class Step:
     settings: tuple[str, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    package: str = "mini_exp.steps"
 
     @property
     def module(self) -> str:
         """The module whose ``run(settings, *inputs)`` returns the outputs."""
-        return f"mini_exp.steps.{self.name.replace('-', '_')}"
+        return f"{self.package}.{self.name.replace('-', '_')}"
 
 
 STEPS = (
@@ -81,6 +82,45 @@ STEPS = (
         ("finetuned.safetensors", "finetune_history.csv", "evaluation.csv"),
     ),
 )
+_IMAGES = "mini_exp.steps.images"
+IMAGE_STEPS = (
+    Step("load-images", ("seed", "data"), (), ("dataset.npz",), _IMAGES),
+    Step(
+        "train",
+        ("seed", "device", "model", "train"),
+        ("dataset.npz",),
+        ("original.safetensors", "history.csv"),
+        _IMAGES,
+    ),
+    Step(
+        "covariance",
+        ("device", "model", "covariance", "select.tied"),
+        ("original.safetensors", "dataset.npz"),
+        ("covariance.npz",),
+        _IMAGES,
+    ),
+    Step(
+        "estimate-width",
+        ("width.regularizer", "width.rho"),
+        ("covariance.npz",),
+        ("widths.csv",),
+        _IMAGES,
+    ),
+    Step(
+        "select",
+        ("device", "model", "covariance", "width.choose", "select", "compress"),
+        ("dataset.npz", "original.safetensors", "covariance.npz"),
+        ("selection.json", "compressed.safetensors"),
+        _IMAGES,
+    ),
+    Step(
+        "finetune",
+        ("seed", "device", "model", "finetune"),
+        ("dataset.npz", "original.safetensors", "selection.json", "compressed.safetensors"),
+        ("finetuned.safetensors", "finetune_history.csv", "evaluation.csv"),
+        _IMAGES,
+    ),
+)
 REPORT = "report"
 STUDY_PAGES = (
     "study/claims.md",
@@ -89,8 +129,8 @@ STUDY_PAGES = (
         for name in ("table1_distributions", "stages", "widths_over_rho", "jump")
     ),
 )
+COMPARE_PAGES = ("compare/compare.md", "compare/figures/accuracy.png")
 COMMANDS = (*(step.name for step in STEPS), REPORT)
-_MAKER = {file: step for step in STEPS for file in step.outputs}
 
 
 @dataclass(frozen=True)
@@ -125,7 +165,7 @@ class Experiment:
         Receives one line per step.
     """
 
-    config: Config
+    config: Config | ImageConfig
     results: Path
     say: Say = print
     _hashes: dict[Path, str | None] = field(default_factory=dict)
@@ -133,6 +173,25 @@ class Experiment:
     @property
     def directory(self) -> Path:
         return self.results / self.config.name
+
+    @property
+    def kind(self) -> str:
+        """Of the experiment: on MINI or on images."""
+        return "mini" if isinstance(self.config, Config) else "images"
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Of this kind of experiment, in order."""
+        return STEPS if self.kind == "mini" else IMAGE_STEPS
+
+    @property
+    def makers(self) -> dict[str, Step]:
+        """From every artifact to the step that makes it."""
+        return {file: step for step in self.steps for file in step.outputs}
+
+    @property
+    def _report_module(self) -> str:
+        return f"{self.steps[0].package}.{REPORT}"
 
     # What is there
 
@@ -142,9 +201,9 @@ class Experiment:
         states = []
         for variant in self.config.variants:
             not_fresh: dict[str, State] = {}
-            for step in STEPS:
+            for step in self.steps:
                 state = self._state(manifest, variant, step)
-                after = [_MAKER[file].name for file in step.inputs]
+                after = [self.makers[file].name for file in step.inputs]
                 waiting = next((name for name in after if name in not_fresh), None)
                 if state.state == "fresh" and waiting:
                     state = State(variant, step.name, "stale", f"{waiting} comes first")
@@ -200,7 +259,7 @@ class Experiment:
     def _report_fingerprint(self) -> _Fingerprint:
         return _Fingerprint(
             settings={
-                "study": self.config.study.model_dump(mode="json"),
+                **self._section(),
                 **{
                     f"variants.{variant}": settings.model_dump(mode="json")
                     for variant, settings in self.config.variants.items()
@@ -210,19 +269,29 @@ class Experiment:
                 **{
                     f"{variant}/{file}": self._sha256(self.directory / variant / file)
                     for variant in self.config.variants
-                    for file in _MAKER
+                    for file in self.makers
                 },
-                **self._study_pages(),
+                **self._extra_pages(),
             },
-            code=code_hashes(f"mini_exp.steps.{REPORT}"),
+            code=code_hashes(self._report_module),
         )
 
-    def _study_pages(self) -> dict[str, str | None]:
-        """The study's pages: no step makes them, the report takes up those of the same settings."""
+    def _section(self) -> dict[str, Any]:
+        """What the config says of `study` or `compare`."""
+        if isinstance(self.config, Config):
+            return {"study": self.config.study.model_dump(mode="json")}
+        return {"compare": self.config.compare.model_dump(mode="json")}
+
+    def _extra_pages(self) -> dict[str, str | None]:
+        """What `study` or `compare` wrote: no step makes it, the report takes up what was made
+        with the same settings."""
+        folder, files = (
+            ("study", STUDY_PAGES) if self.kind == "mini" else ("compare", COMPARE_PAGES)
+        )
         same = hashlib.sha256(self.config.as_yaml().encode()).hexdigest()
-        if self._sha256(self.directory / "study" / "config.yaml") != same:
+        if self._sha256(self.directory / folder / "config.yaml") != same:
             return {}
-        pages = {file: self._sha256(self.directory / file) for file in STUDY_PAGES}
+        pages = {file: self._sha256(self.directory / file) for file in files}
         return {file: found for file, found in pages.items() if found is not None}
 
     def _sha256(self, path: Path) -> str | None:
@@ -249,7 +318,7 @@ class Experiment:
         self.check_devices()
         with artifacts.locked(self.directory):
             for variant in self.config.variants:
-                for step in STEPS:
+                for step in self.steps:
                     self._run_step(variant, step, force)
             self._run_report(force)
 
@@ -264,9 +333,14 @@ class Experiment:
         """
         self.check_devices()
         states = {(state.variant, state.step): state for state in self.status()}
-        steps = [step for step in STEPS if step.name == command]
-        needed = set(_MAKER) if command == REPORT else set(steps[0].inputs)
-        makers = {_MAKER[file].name for file in needed}
+        steps = [step for step in self.steps if step.name == command]
+        if not steps and command != REPORT:
+            raise ConfigError(
+                f"{command}: not a step of an experiment on {self.kind}; expected one of "
+                f"{', '.join(step.name for step in self.steps)}"
+            )
+        needed = set(self.makers) if command == REPORT else set(steps[0].inputs)
+        makers = {self.makers[file].name for file in needed}
         for (variant, name), state in states.items():
             if name in makers and state.state != "fresh":
                 why = f": {state.why}" if state.why else ""
@@ -290,7 +364,22 @@ class Experiment:
         started = time.perf_counter()
         folder = self.directory / variant
         fingerprint = self._fingerprint(variant, step)
-        inputs = [artifacts.read(folder / file, fingerprint.inputs[file]) for file in step.inputs]
+        twin = None if force else self._twin(manifest, variant, step, fingerprint)
+        if twin is not None:
+            source = manifest.steps[f"{twin}/{step.name}"].outputs
+            written = {
+                file: artifacts.write_bytes(
+                    folder / file, artifacts.read_bytes(self.directory / twin / file, digest)
+                )
+                for file, digest in source.items()
+            }
+            self._record(f"{variant}/{step.name}", variant, fingerprint, written, started, manifest)
+            self.say(f"{variant:16} {step.name:15} the same as {twin}'s, copied")
+            return
+        inputs = [
+            artifacts.read(folder / file, fingerprint.inputs[file], self.kind)
+            for file in step.inputs
+        ]
         settings = self.config.variants[variant]
         try:
             outputs = importlib.import_module(step.module).run(settings, *inputs)
@@ -301,11 +390,28 @@ class Experiment:
         except DomainError as error:
             raise DomainError(f"{variant}: {step.name}: {error}") from None
         written = {
-            file: artifacts.write(folder / file, value)
+            file: artifacts.write(folder / file, value, self.kind)
             for file, value in zip(step.outputs, outputs, strict=True)
         }
         self._record(f"{variant}/{step.name}", variant, fingerprint, written, started, manifest)
         self._say_done(variant, step.name, started, state)
+
+    def _twin(
+        self, manifest: artifacts.Manifest, variant: str, step: Step, fingerprint: _Fingerprint
+    ) -> str | None:
+        """Another variant whose results of this step are there and depend on just the same."""
+        for other in self.config.variants:
+            record = manifest.steps.get(f"{other}/{step.name}")
+            if other == variant or record is None:
+                continue
+            made_for = _Fingerprint(record.settings, record.inputs, record.code)
+            there = all(
+                self._sha256(self.directory / other / file) == digest
+                for file, digest in record.outputs.items()
+            )
+            if made_for == fingerprint and there:
+                return other
+        return None
 
     def _run_report(self, force: bool) -> None:
         manifest = artifacts.read_manifest(self.directory)
@@ -318,19 +424,20 @@ class Experiment:
         results = {
             variant: {
                 file: artifacts.read(
-                    self.directory / variant / file, fingerprint.inputs[f"{variant}/{file}"]
+                    self.directory / variant / file,
+                    fingerprint.inputs[f"{variant}/{file}"],
+                    self.kind,
                 )
-                for file in _MAKER
+                for file in self.makers
             }
             for variant in self.config.variants
         }
-        study = {
+        extra = {
             file: artifacts.read_bytes(self.directory / file, fingerprint.inputs[file])
-            for file in STUDY_PAGES
+            for file in (*STUDY_PAGES, *COMPARE_PAGES)
             if file in fingerprint.inputs
         }
-        step = importlib.import_module(f"mini_exp.steps.{REPORT}")
-        pages = step.run(self.config, results, study)
+        pages = importlib.import_module(self._report_module).run(self.config, results, extra)
         written = {
             file: artifacts.write_bytes(self.directory / file, content)
             for file, content in pages.items()
@@ -413,9 +520,9 @@ def _git(*arguments: str) -> str | None:
 
 @functools.cache
 def code_hashes(module: str) -> dict[str, str]:
-    """SHA-256 of every source file of this package that a module depends on, by name.
+    """SHA-256 of the code in every source file that a module depends on, by name.
 
-    Found by reading the imports, so nothing is imported. ``config`` and ``errors`` are left out:
+    Comments, docstrings and layout do not count: they change no result. Found by reading the imports, so nothing is imported. ``config`` and ``errors`` are left out:
     what a step reads of the config is in its fingerprint by value.
     """
     found: dict[str, str] = {}
@@ -424,18 +531,29 @@ def code_hashes(module: str) -> dict[str, str]:
         name = waiting.pop()
         path = PACKAGE.joinpath(*name.split(".")).with_suffix(".py")
         if name not in (*found, "config", "errors") and path.is_file():
-            source = path.read_bytes()
-            found[name] = hashlib.sha256(source).hexdigest()
-            waiting += _imports(source)
+            found[name], imports = _code(path)
+            waiting += imports
     if module.endswith(f".{REPORT}"):
         for template in sorted((PACKAGE / "report" / "templates").iterdir()):
             found[f"report/{template.name}"] = hashlib.sha256(template.read_bytes()).hexdigest()
     return dict(sorted(found.items()))
 
 
-def _imports(source: bytes) -> Iterator[str]:
+@functools.cache
+def _code(path: Path) -> tuple[str, list[str]]:
+    """SHA-256 of a file's code, and what it imports of this package."""
+    tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest(), list(_imports(tree))
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
     """Names of this package that the source imports, without the package's own name."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("mini_exp"):
             for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
                 yield name.removeprefix("mini_exp").removeprefix(".")

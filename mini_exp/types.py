@@ -13,6 +13,8 @@ from mini_exp.spectral import Floats, Integers
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from mini_exp.pruning.statistics import Moments
+
 Booleans: TypeAlias = npt.NDArray[np.bool_]
 
 
@@ -116,3 +118,50 @@ class Evaluation:
     accuracy: float
     parameters: int
     n: int
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images and their classes. Axis 0 is the image: there is no replicate axis."""
+
+    pixels: npt.NDArray[np.uint8]  # (n, channels, height, width)
+    labels: Integers  # (n,)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class ImageSplits:
+    """Three disjoint sets of images: every choice is made on the second, the third scores it."""
+
+    train: Images
+    validation: Images
+    test: Images
+
+
+@dataclass(frozen=True)
+class NetworkState:
+    """Parameters and buffers of one PyTorch network, by name."""
+
+    tensors: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class ImageHistory:
+    """Scores of one network after every epoch: mean cross-entropy (nats), accuracy."""
+
+    loss: Floats  # (epochs,), of the training batches, as they came
+    validation_loss: Floats  # (epochs,)
+    validation_accuracy: Floats  # (epochs,)
+
+
+@dataclass(frozen=True)
+class ImageMoments:
+    """What the calibration images say of every group of channels."""
+
+    moments: dict[str, Moments]  # by tensor, see pruning.statistics
+    eigenvalues: dict[str, Floats]  # by group: (m,), descending, of its channels
+    flattened: dict[str, Floats]  # by group: (n,), descending, of all its units
+    n_units: dict[str, int]  # by group: channels times positions
+    n_images: int

@@ -14,12 +14,20 @@ import torch
 
 from mini_exp import artifacts
 from mini_exp.errors import ArtifactError
+from mini_exp.pruning.graph import Group, Reader
+from mini_exp.pruning.selection import GroupPath, PruningSelection
+from mini_exp.pruning.statistics import Moments
 from mini_exp.types import (
     Dataset,
     Evaluation,
     History,
+    ImageHistory,
+    ImageMoments,
+    Images,
+    ImageSplits,
     LayerSelection,
     Networks,
+    NetworkState,
     SecondMoments,
     Selection,
     WidthPath,
@@ -107,6 +115,35 @@ FILES = {
     "selection.json": selection(),
     "evaluation.csv": evaluations(),
 }
+GROUP = Group("conv1", 3, ("conv1",), ("norm1",), (), (Reader("conv2", "relu", 1),))
+STATE = NetworkState({"conv1.weight": torch.ones(2, 1, 3, 3), "norm1.n": torch.tensor(3)})
+IMAGES = Images(np.arange(24, dtype=np.uint8).reshape(2, 1, 3, 4), np.array([0, 9]))
+IMAGE_FILES = {
+    "dataset.npz": ImageSplits(IMAGES, IMAGES, IMAGES),
+    "original.safetensors": STATE,
+    "compressed.safetensors": STATE,
+    "finetuned.safetensors": STATE,
+    "history.csv": ImageHistory(AWKWARD, AWKWARD[::-1].copy(), AWKWARD),
+    "finetune_history.csv": ImageHistory(AWKWARD, AWKWARD[::-1].copy(), AWKWARD),
+    "covariance.npz": ImageMoments(
+        {"relu": Moments(np.eye(3), np.ones(3), np.eye(3), np.ones(3), 18)},
+        {"conv1": np.array([2.0, 1, 0])},
+        {"conv1": np.array([3.0, 1])},
+        {"conv1": 27},
+        2,
+    ),
+    "widths.csv": width_path(),
+    "selection.json": PruningSelection(
+        (GroupPath(GROUP, np.array([2, 0]), np.array([1 / 3, 0.5])),)
+    ),
+    "evaluation.csv": evaluations(),
+}
+PRUNED_FILES = {
+    "network.safetensors": STATE,
+    "selection.json": IMAGE_FILES["selection.json"],
+}
+ALL_FILES = {"mini": FILES, "images": IMAGE_FILES, "pruned": PRUNED_FILES}
+CASES = [(kind, name) for kind, files in ALL_FILES.items() for name in files]
 ONE_PER_FORMAT = ["dataset.npz", "original.safetensors", "history.csv", "selection.json"]
 
 
@@ -141,21 +178,38 @@ def written(path, content):
 # Round trips
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_round_trip_bit_for_bit(tmp_path, name):
-    digest = artifacts.write(tmp_path / name, FILES[name])
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_round_trip_bit_for_bit(tmp_path, kind, name):
+    value = ALL_FILES[kind][name]
+    digest = artifacts.write(tmp_path / name, value, kind)
     assert digest == artifacts.sha256(tmp_path / name)
-    assert_same_bits(artifacts.read(tmp_path / name, digest), FILES[name])
+    assert_same_bits(artifacts.read(tmp_path / name, digest, kind), value)
 
 
 def test_every_format_is_tested():
-    assert set(FILES) == set(artifacts._FORMATS)
+    assert {k: set(v) for k, v in ALL_FILES.items()} == {
+        k: set(v) for k, v in artifacts.FORMATS.items()
+    }
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_the_same_value_gives_the_same_file(tmp_path, name):
-    first = artifacts.write(tmp_path / "1" / name, FILES[name])
-    assert artifacts.write(tmp_path / "2" / name, FILES[name]) == first
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_the_same_value_gives_the_same_file(tmp_path, kind, name):
+    first = artifacts.write(tmp_path / "1" / name, ALL_FILES[kind][name], kind)
+    assert artifacts.write(tmp_path / "2" / name, ALL_FILES[kind][name], kind) == first
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"indices": [0, 0]}, {"indices": []}, {"indices": [3]}, {"indices": [-1]}, {"width": "x"}],
+)
+def test_a_selection_that_no_network_has_is_refused(tmp_path, changed):
+    path = tmp_path / "selection.json"
+    artifacts.write(path, IMAGE_FILES["selection.json"], "images")
+    content = json.loads(path.read_text())
+    content["groups"][0] |= changed
+    digest = written(path, json.dumps(content).encode())
+    with pytest.raises(ArtifactError, match=r"selection.json: cannot be parsed"):
+        artifacts.read(path, digest, "images")
 
 
 def test_selection_of_a_wide_layer(tmp_path):

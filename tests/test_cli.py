@@ -35,7 +35,8 @@ def test_help_lists_the_commands_in_the_order_of_the_steps():
     result = CliRunner().invoke(main, ["--help"])
     listed = re.findall(r"^  ([a-z-]+)  ", result.stdout.partition("Commands:")[2], re.MULTILINE)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert listed[: len(STEPS) + 1] == [*STEPS, "run"]
+    data, *rest = STEPS
+    assert listed[: len(STEPS) + 2] == [data, "load-images", *rest, "run"]
     assert set(COMMANDS) <= set(listed) == set(main.commands)
 
 

@@ -16,10 +16,11 @@ import numpy as np
 from markdown_it import MarkdownIt
 
 from mini_exp import __version__
-from mini_exp.config import Config, keys, setting
+from mini_exp.config import Config, ImageConfig, ImageSettings, Settings, keys, setting
+from mini_exp.pruning.selection import PruningSelection
 from mini_exp.report import tables
 from mini_exp.spectral.published import STARTING_P
-from mini_exp.types import Evaluation, WidthPath
+from mini_exp.types import Evaluation, ImageMoments, WidthPath
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -88,15 +89,64 @@ def report_markdown(
         selection=tables.markdown(tables.SELECTION_HEADER, cells["selection"], 1),
         scores=tables.markdown(tables.EVALUATION_HEADER, cells["scores"], 3),
         settings=_settings_table(config),
-        versions={
-            "mini-exp": __version__,
-            "Python": platform.python_version(),
-            **{
-                name: importlib.metadata.version(name)
-                for name in ("numpy", "scipy", "torch", "pandas", "matplotlib")
-            },
-        },
+        versions=_versions("numpy", "scipy", "torch", "pandas", "matplotlib"),
     )
+
+
+def image_report_markdown(
+    config: ImageConfig,
+    moments: Mapping[str, ImageMoments],
+    selections: Mapping[str, PruningSelection],
+    stages: list[list[str]],
+    compare: str,
+) -> str:
+    """The text of the report on images.
+
+    Parameters
+    ----------
+    config : ImageConfig
+    moments, selections : mappings from variant
+    stages : list of rows
+        Cells of the table of stages.
+    compare : str
+        The comparison's section, empty where there is none.
+    """
+    first = next(iter(moments.values()))
+    shown = [[f"`{key}`", *cells] for key, *cells in _setting_cells(config, ImageSettings)]
+    return template("images.md").render(
+        name=config.name,
+        variants=config.variants,
+        first=next(iter(config.variants.values())),
+        stages=tables.markdown(tables.TABLE1_HEADER, stages, 2),
+        widths=tables.markdown(
+            ["Group", "Original", *selections], tables.widths_cells(selections), 1
+        ),
+        n_images=first.n_images,
+        flattened=bool(first.flattened),
+        layers=", ".join(first.eigenvalues),
+        compare=compare,
+        settings=tables.markdown(["Setting", *config.variants], shown, 1 + len(config.variants)),
+        versions=_versions("numpy", "scipy", "torch", "torch-pruning", "pandas", "matplotlib"),
+    )
+
+
+def _versions(*packages: str) -> dict[str, str]:
+    return {
+        "mini-exp": __version__,
+        "Python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in packages},
+    }
+
+
+def _setting_cells(
+    config: Config | ImageConfig, model: type[Settings] | type[ImageSettings]
+) -> list[list[str]]:
+    """Every setting's key and its value in each variant."""
+    return [
+        [key, *(_plain(setting(settings, key)) for settings in config.variants.values())]
+        for key in keys(model)
+        if model is ImageSettings or key not in NOT_SHOWN
+    ]
 
 
 def _population_error(evaluations: Mapping[str, Sequence[Evaluation]]) -> str:
@@ -160,11 +210,9 @@ def _sweeps_table(paths: Mapping[str, WidthPath]) -> str:
 
 def _settings_table(config: Config) -> str:
     """Every setting: the thesis's word on it, and its value in each variant."""
-    shown = [key for key in keys() if key not in NOT_SHOWN]
     cells = [
-        [f"`{key}`", GIVEN.get(key, "not given")]
-        + [_plain(setting(settings, key)) for settings in config.variants.values()]
-        for key in shown
+        [f"`{key}`", GIVEN.get(key, "not given"), *values]
+        for key, *values in _setting_cells(config, Settings)
     ]
     return tables.markdown(["Setting", "Thesis", *config.variants], cells, 2 + len(config.variants))
 

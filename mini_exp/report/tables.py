@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.special import betaincinv
 
 from mini_exp.errors import DomainError
+from mini_exp.pruning.selection import PruningSelection
 from mini_exp.types import Evaluation, Selection
 
 STAGES = {"original": "Original", "compressed": "Compressed", "finetuned": "Fine tuned"}
@@ -70,22 +71,38 @@ def table1(evaluations: Mapping[str, Sequence[Evaluation]]) -> pd.DataFrame:
         Columns ``protocol``, ``measure``, ``n`` and the three stages; for accuracies also the
         bounds of the exact 95 % interval, ``<stage>_low`` and ``<stage>_high``.
     """
-    rows = [
+    rows: list[dict[str, object]] = [
         {"protocol": THESIS, "measure": "test loss", "n": THESIS_N, **THESIS_LOSS},
         _accuracy_row(THESIS, "accuracy", THESIS_N, THESIS_ACCURACY),
     ]
+    population = ("population", "population loss", "population accuracy")
+    return pd.DataFrame(rows + _score_rows(evaluations, population))
+
+
+def image_table1(evaluations: Mapping[str, Sequence[Evaluation]]) -> pd.DataFrame:
+    """The same of networks on images: test and validation scores, and parameters."""
+    validation = ("validation", "validation loss", "validation accuracy")
+    rows = _score_rows(evaluations, validation)
     for variant, scores in evaluations.items():
-        for split, loss_name, accuracy_name in (
-            ("test", "test loss", "accuracy"),
-            ("population", "population loss", "population accuracy"),
-        ):
+        counts = {row.stage: float(row.parameters) for row in scores}
+        rows.append({"protocol": variant, "measure": "parameters", **counts})
+    return pd.DataFrame(rows)
+
+
+def _score_rows(
+    evaluations: Mapping[str, Sequence[Evaluation]], second: tuple[str, str, str]
+) -> list[dict[str, object]]:
+    """Test loss and accuracy of every variant, and those of a second split."""
+    rows: list[dict[str, object]] = []
+    for variant, scores in evaluations.items():
+        for split, loss_name, accuracy_name in (("test", "test loss", "accuracy"), second):
             chosen = {row.stage: row for row in scores if row.split == split}
             n = next(iter(chosen.values())).n
             loss = {stage: row.loss for stage, row in chosen.items()}
             accuracy = {stage: row.accuracy for stage, row in chosen.items()}
             rows.append({"protocol": variant, "measure": loss_name, "n": n, **loss})
             rows.append(_accuracy_row(variant, accuracy_name, n, accuracy))
-    return pd.DataFrame(rows)
+    return rows
 
 
 def _accuracy_row(
@@ -109,11 +126,14 @@ def table1_cells(table: pd.DataFrame) -> list[list[str]]:
                 f"{text} [{low:.2f}, {high:.2f}]"
                 for text, (low, high) in zip(shown, bounds, strict=True)
             ]
-        elif row["measure"] == "population accuracy":
+        elif row["measure"] in ("population accuracy", "validation accuracy"):
             shown = [f"{row[stage]:.3f}" for stage in STAGES]
+        elif row["measure"] == "parameters":
+            shown = [f"{row[stage]:,.0f}" for stage in STAGES]
         first = row["protocol"] if row["protocol"] != protocol else ""
         protocol = row["protocol"]
-        cells.append([first, f"{row['measure']}", str(row["n"]), *shown])
+        n = "" if row["measure"] == "parameters" else f"{row['n']:.0f}"
+        cells.append([first, f"{row['measure']}", n, *shown])
     return cells
 
 
@@ -169,6 +189,15 @@ def evaluation_cells(evaluations: Mapping[str, Sequence[Evaluation]]) -> list[li
 
 
 EVALUATION_HEADER = ["Variant", "Stage", "Split", "n", "Loss", "Accuracy", "Parameters"]
+
+
+def widths_cells(selections: Mapping[str, PruningSelection]) -> list[list[str]]:
+    """Channels of every group, before and per variant."""
+    names = {kept.group.name: kept.group.width for s in selections.values() for kept in s.groups}
+    return [
+        [f"`{name}`", str(width), *(str(s.widths.get(name, width)) for s in selections.values())]
+        for name, width in names.items()
+    ]
 
 
 def markdown(header: Sequence[str], cells: Sequence[Sequence[str]], text_columns: int) -> str:

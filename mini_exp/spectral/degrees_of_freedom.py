@@ -97,3 +97,56 @@ def degrees_of_freedom_derivative(eigenvalues: npt.ArrayLike, lambda_: npt.Array
     total = np.where(mu > 0, mu + lam, 1.0)
     # Two divisions: (μ + λ)² overflows long before the quotient does.
     return -np.asarray((np.where(mu > 0, mu, 0.0) / total / total).sum(axis=-1))
+
+
+def lambda_of_width(eigenvalues: npt.ArrayLike) -> Floats:
+    """The λ at which N(λ) = k, for every width k = 1 … m; 0 where the rank is at most k.
+
+    Parameters
+    ----------
+    eigenvalues : (m,) float64
+        μᵢ ≥ 0, as ``numerical_spectrum`` returns them.
+
+    Returns
+    -------
+    (m,) float64
+        Non-increasing, in the units of Σ: with width k, ⌈N(λ)⌉ ≤ k from this λ on.
+
+    Raises
+    ------
+    DomainError
+
+    Notes
+    -----
+    Bisection of log λ to the last bit; N(λ) ≤ tr(Σ)/λ bounds it from above. O(m²) a step, some
+    hundred steps.
+
+    References
+    ----------
+    Sørby (2019), (4.2.1).
+
+    Examples
+    --------
+    >>> lambda_of_width([1.0, 1.0])
+    array([1., 0.])
+    """
+    mu = np.asarray(eigenvalues, dtype=np.float64)
+    if mu.ndim != 1 or not len(mu):
+        raise DomainError(f"degrees of freedom: expected eigenvalues (m,), got {mu.shape}")
+    width = np.arange(1, len(mu) + 1)
+    positive = mu[mu > 0]
+    lambdas = np.zeros(len(mu))
+    below_rank = width < len(positive)
+    if not below_rank.any():
+        return lambdas
+    # N ≤ k at λ = tr(Σ)/k; N ≥ k + 1/2 where λ is below the smallest eigenvalue over 2 rank.
+    low = np.full(below_rank.sum(), np.log(positive.min() / 2 / len(positive)))
+    high = np.log(positive.sum() / width[below_rank])
+    while True:
+        middle = (low + high) / 2
+        if ((middle <= low) | (middle >= high)).all():
+            break
+        wide = degrees_of_freedom(mu, np.exp(middle)) > width[below_rank]
+        low, high = np.where(wide, middle, low), np.where(wide, high, middle)
+    lambdas[below_rank] = np.exp(high)
+    return lambdas

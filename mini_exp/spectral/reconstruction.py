@@ -11,7 +11,10 @@ from mini_exp.spectral.second_moment import RANK_TOLERANCE
 
 
 def reconstruction_matrix(
-    sigma: npt.ArrayLike, index_set: npt.NDArray[np.int64], ridge: float = 0.0
+    sigma: npt.ArrayLike,
+    index_set: npt.NDArray[np.int64],
+    ridge: float = 0.0,
+    cross: npt.ArrayLike | None = None,
 ) -> Floats:
     """A_J = Σ_{·,J} (Σ_{J,J} + wI)⁺, the minimiser of Ê‖φ − A φ_J‖² + w‖A‖²_F.
 
@@ -23,6 +26,8 @@ def reconstruction_matrix(
         J, distinct units.
     ridge : float
         w in units of the mean second moment of a unit, w = ridge · tr(Σ) / m; at least 0.
+    cross : (R, m, m) float64, optional
+        Êψφᵀ, where other units ψ are to be restored from φ_J: it replaces Σ_{·,J}.
 
     Returns
     -------
@@ -60,6 +65,12 @@ def reconstruction_matrix(
     m, k = s.shape[1], index_set.shape[1]
     columns = np.take_along_axis(s, index_set[:, None, :], axis=2)  # Σ_{·,J}
     inner = np.take_along_axis(columns, index_set[:, :, None], axis=1)  # Σ_{J,J}
+    if cross is not None:
+        if np.shape(cross) != s.shape:
+            raise ShapeError(f"reconstruction: expected a cross {s.shape}, got {np.shape(cross)}")
+        columns = np.take_along_axis(
+            np.asarray(cross, dtype=np.float64), index_set[:, None, :], axis=2
+        )
     w = ridge * np.trace(s, axis1=1, axis2=2) / m
     inner = inner + w[:, None, None] * np.eye(k)
     # Units may differ in scale by many powers of ten: the cut-off is for their correlations.

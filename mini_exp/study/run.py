@@ -125,7 +125,8 @@ def check_sizes(config: Config, replicates: int, chunk_size: int, workers: int) 
 @contextlib.contextmanager
 def _cluster(workers: int, scheduler: str | None) -> Iterator[distributed.Client]:
     """A client of the given scheduler, or of one local process per worker with one thread each."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client"):  # each with a level of its own
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler is not None:
         try:
             client = distributed.Client(scheduler, timeout=CONNECT_SECONDS)
@@ -139,6 +140,9 @@ def _cluster(workers: int, scheduler: str | None) -> Iterator[distributed.Client
                 raise MiniExpError(f"--scheduler {scheduler}: has no workers; start some") from None
             yield client
         return
+    # A killed study's resource tracker warns that it clears away what the study has left.
+    filters = (os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker:UserWarning")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, filters))
     with (
         distributed.LocalCluster(
             n_workers=workers,
@@ -149,16 +153,7 @@ def _cluster(workers: int, scheduler: str | None) -> Iterator[distributed.Client
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
-        try:
-            yield client
-        except Exception:
-            raise
-        except BaseException:  # interrupted: a cluster takes seconds to close in good order
-            for process in psutil.Process().children(recursive=True):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    if "spawn_main" in " ".join(process.cmdline()):  # a worker, not a tracker
-                        process.kill()
-            raise
+        yield client
 
 
 def _compute(

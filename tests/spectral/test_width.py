@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from mini_exp.errors import DomainError, ShapeError
+from mini_exp.spectral import width
 from mini_exp.spectral.degrees_of_freedom import degrees_of_freedom_derivative
 from mini_exp.spectral.published import absolute_spectrum, published_lambdas
 from mini_exp.spectral.width import estimated_width, exact_lambdas, width_objective
@@ -190,6 +191,47 @@ def test_little_memory_is_enough(spectra, rho, boundary):
     assert ours <= brute * (1 + 1e-7)
 
 
+@pytest.mark.parametrize("regularizer", REGULARIZERS)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize(
+    ("scales", "rho"),
+    [
+        ([1e-300, 1e-300, 1e-300], 1.0),
+        ([1e-300, 1e-300, 1e-300], 1e-250),
+        ([1.0, 1.0, 1.0], 1e-300),
+        ([5.4, 14.0, 0.22, 0.58], 1e-52),  # two neighbours that hardly matter
+        ([1e-54, 1e-61, 1e42, 1e32], 1e42),
+    ],
+    ids=["tiny", "tiny with tiny rho", "tiny rho", "two that hardly matter", "mixed"],
+)
+def test_little_work_is_enough(monkeypatch, scales, rho, regularizer, boundary):
+    """A few million sums where all combinations of grid points would be up to 10¹²."""
+    work = []
+    cheapest = width._cheapest
+
+    def counted(cost, n, at):
+        work.append(min(len(cost) * len(at), width._CELLS))
+        return cheapest(cost, n, at)
+
+    monkeypatch.setattr(width, "_cheapest", counted)
+    exact_lambdas([scale * DECAYING for scale in scales], rho, regularizer, boundary)
+    assert 0 < sum(work) < 2e8
+
+
+@settings(deadline=None, max_examples=200, derandomize=True)
+@given(
+    cost=st.lists(st.sampled_from([0.0, 0.1, 1.0, 1.5, 7.0, 1e3]), min_size=1, max_size=12),
+    n=st.lists(st.sampled_from([0.0, 1e-9, 0.5, 1.0, 3.0]), min_size=12, max_size=12),
+    at=st.lists(st.sampled_from([0.0, 1e-5, 1.0, 2.0, 16.0]), min_size=1, max_size=12),
+)
+def test_a_large_table_is_the_sum_of_its_parts(cost, n, at):
+    cost, n, at = np.array(cost), -np.sort(-np.array(n[: len(cost)])), -np.sort(-np.array(at))
+    expected = [min(c + slope * a for c, slope in zip(cost, n, strict=True)) for a in at]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(width, "_CELLS", 3)
+        assert_allclose(width._cheapest(cost, n, at), expected, rtol=1e-15)
+
+
 # Where the answer is known
 
 
@@ -205,6 +247,16 @@ def test_one_layer_of_one_unit():
     assert width_objective([[1.0]], [lambda_], 0.25, boundary=(1.0, 0.0)) == pytest.approx(
         0.75, rel=1e-7
     )
+
+
+@pytest.mark.parametrize("mu", [1e-300, 1e-30, 1e30])
+def test_one_layer_of_one_unit_of_any_size(mu):
+    # min over λ of aμ/(μ + λ) + ρλ is at λ = √(aμ/ρ) − μ.
+    (lambda_,) = exact_lambdas([[mu]], 1e-40, boundary=(1.0, 0.0))
+    expected = np.sqrt(mu / 1e-40) - mu
+    assert lambda_ == pytest.approx(expected, rel=1e-3)
+    objective = width_objective([[mu]], [lambda_], 1e-40, boundary=(1.0, 0.0))
+    assert objective == pytest.approx(1e-40 * (expected + np.sqrt(mu / 1e-40)), rel=1e-7)
 
 
 @pytest.mark.parametrize("regularizer", REGULARIZERS)
@@ -331,6 +383,11 @@ def test_nearest_grid_point_costs_at_most_the_certificate(regularizer):
 def test_rho_outside_the_domain(rho):
     with pytest.raises(DomainError, match="expected a finite ρ > 0, got"):
         exact_lambdas(NEAR_MINI, rho)
+
+
+def test_a_minimum_too_small_for_a_float():
+    with pytest.raises(DomainError, match="too small for a float at ρ = 1e-300; use a larger ρ"):
+        exact_lambdas([1e-300 * FLAT] * 3, 1e-300)
 
 
 @pytest.mark.parametrize("bad", [[1.0, -0.1], [np.nan], [np.inf, 1.0]])

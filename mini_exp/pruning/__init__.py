@@ -1,0 +1,1 @@
+"""Spectral pruning of PyTorch networks: linear and convolutional layers, residual blocks."""

@@ -1,0 +1,134 @@
+"""The smaller network: readers work on the estimate of all channels from the kept ones."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from torch import nn
+
+from mini_exp.errors import DomainError
+from mini_exp.pruning import surgery
+from mini_exp.pruning.graph import Reader
+from mini_exp.pruning.selection import GroupPath, PruningSelection
+from mini_exp.pruning.statistics import Batches, Moments, reader_moments, reestimate_batch_norm
+from mini_exp.spectral import Integers
+from mini_exp.spectral.reconstruction import reconstruction_matrix
+
+
+@dataclass(frozen=True)
+class Compression:
+    """How the smaller network's weights are made.
+
+    Attributes
+    ----------
+    weights : {"reconstruct", "slice"}
+        Fold A_J into the readers (4.1.1), or only drop columns.
+    ridge : float
+        w of A_J in units of tr(Σ) / m.
+    intercept : bool
+        Estimate with a constant as well, which goes into the readers' biases.
+    refit : bool
+        Solve for every weight of a reader over its patches instead of for channels.
+    sequential : bool
+        Estimate the original's channels from those that the network already pruned has.
+    rescale_dropout : bool
+        Multiply dropout probabilities by the kept share.
+    """
+
+    weights: Literal["reconstruct", "slice"] = "reconstruct"
+    ridge: float = 1e-6
+    intercept: bool = False
+    refit: bool = False
+    sequential: bool = False
+    rescale_dropout: bool = False
+
+    def __post_init__(self) -> None:
+        if self.weights not in ("reconstruct", "slice"):
+            raise DomainError(
+                f"prune: weights: expected 'reconstruct' or 'slice', got {self.weights!r}"
+            )
+        if not (np.isfinite(self.ridge) and self.ridge >= 0):
+            raise DomainError(f"prune: ridge: expected a finite number ≥ 0, got {self.ridge}")
+
+
+def compressed_network(
+    network: nn.Module,
+    selection: PruningSelection,
+    moments: Mapping[str, Moments],
+    batches: Batches,
+    compression: Compression,
+) -> nn.Module:
+    """A copy of the network with only the selected channels.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Not changed.
+    selection : PruningSelection
+    moments : mapping
+        As ``reader_moments`` returns it, by channel.
+    batches : iterable
+        Calibration batches, gone through again for batch norms, and for ``refit`` and
+        ``sequential``.
+    compression : Compression
+
+    Returns
+    -------
+    nn.Module
+        In the mode of the given one; batch norms have statistics of the batches.
+
+    References
+    ----------
+    Sørby (2019), (4.1.1) and (4.1.2), per channel.
+    """
+    smaller = copy.deepcopy(network)
+    for kept in selection.groups:
+        if len(kept.index_path) == kept.group.width:
+            continue
+        if compression.weights == "reconstruct":
+            readers = kept.group.readers
+            if compression.refit or compression.sequential:
+                target = network if compression.sequential else None
+                moments = reader_moments(smaller, readers, batches, compression.refit, target)
+            for reader in readers:
+                _fold(smaller, kept, reader, moments, compression)
+        surgery.shrink(smaller, kept.group, kept.index_set)
+        if compression.rescale_dropout:
+            surgery.rescale_dropout(smaller, kept.group, len(kept.index_path))
+    if any(len(kept.index_path) < kept.group.width for kept in selection.groups):
+        reestimate_batch_norm(smaller, batches)
+    return smaller
+
+
+def _fold(
+    network: nn.Module,
+    kept: GroupPath,
+    reader: Reader,
+    moments: Mapping[str, Moments],
+    compression: Compression,
+) -> None:
+    found = moments[reader.module if compression.refit else reader.tensor]
+    about = found.centred if compression.intercept else found
+    units = _units(kept.index_set, len(found.mean) // kept.group.width)
+    (matrix,) = reconstruction_matrix(
+        about.second[None], units[None], compression.ridge, about.cross[None]
+    )
+    if compression.intercept:
+        offset = found.target_mean - matrix @ found.mean[units]
+        surgery.shift(network, reader, offset, compression.refit)
+    surgery.fold(network, reader, kept.index_set, matrix, compression.refit)
+
+
+def _units(index_set: Integers, per_channel: int) -> Integers:
+    """All units of the kept channels, channel-major.
+
+    Examples
+    --------
+    >>> _units(np.array([0, 2]), 3)
+    array([0, 1, 2, 6, 7, 8])
+    """
+    return (index_set[:, None] * per_channel + np.arange(per_channel)).ravel()

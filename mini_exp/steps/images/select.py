@@ -1,0 +1,61 @@
+"""Step select: choose channels and build the smaller network (section 4.3, step 5)."""
+
+from __future__ import annotations
+
+from mini_exp.config import Budget, ImageSettings
+from mini_exp.errors import ConfigError
+from mini_exp.image_networks import new_network
+from mini_exp.image_training import calibration_batches, state_of, tensors, with_state
+from mini_exp.pruning.compression import Compression, compressed_network
+from mini_exp.pruning.prune import pruning_graph, widths_within
+from mini_exp.pruning.selection import (
+    PruningSelection,
+    first_channels,
+    greedy_group_path,
+    named_widths,
+    uniform_widths,
+)
+from mini_exp.types import ImageMoments, ImageSplits, NetworkState
+
+
+def run(
+    settings: ImageSettings, splits: ImageSplits, original: NetworkState, found: ImageMoments
+) -> tuple[PruningSelection, NetworkState]:
+    """Return the channels that stay and the compressed network.
+
+    Raises
+    ------
+    ConfigError
+        If explicit widths do not fit the network's groups.
+    DomainError
+        If no widths stay within the budget.
+    """
+    network = with_state(new_network(settings.model.kind, settings.model.depth), original)
+    network.to(settings.device)
+    x, _ = tensors(splits, settings.device)["train"]
+    batches = calibration_batches(x, settings.covariance)
+    graph = pruning_graph(network, batches, settings.select.tied)
+    paths = [
+        greedy_group_path(network, group, found.moments, settings.select.theta)
+        for group in graph.groups
+    ]
+    choose = settings.width.choose
+    if isinstance(choose, Budget):
+        if choose.keep is not None:
+            widths = uniform_widths(graph, choose.keep)
+        elif choose.parameters is not None:
+            widths = widths_within(network, graph, found.moments, "parameters", choose.parameters)
+        else:
+            widths = widths_within(network, graph, found.moments, "flops", choose.flops or 0.0)
+    else:
+        names = [group.name for group in graph.groups]
+        if len(choose) != len(names):
+            raise ConfigError(
+                f"width.choose: expected {len(names)} widths, of {', '.join(names)}, got "
+                f"{len(choose)}"
+            )
+        widths = named_widths(graph, dict(zip(names, choose, strict=True)))
+    selection = first_channels(paths, widths)
+    compression = Compression(**settings.compress.model_dump())
+    smaller = compressed_network(network, selection, found.moments, batches, compression)
+    return selection, state_of(smaller)
