@@ -39,8 +39,9 @@ def _end_on_signals() -> None:
 def _end(numbers: set[signal.Signals]) -> None:
     number = signal.sigwait(numbers)
     what = "interrupted" if number == signal.SIGINT else "terminated"
+    new_line = "\n" if os.isatty(2) else ""  # after ^C, or a progress bar
     try:
-        os.write(2, f"mini-exp: {what}; {_KEPT}\n".encode())
+        os.write(2, f"{new_line}mini-exp: {what}; {_KEPT}\n".encode())
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # nobody else has a say in it
         import psutil
 
@@ -317,7 +318,8 @@ def compare(
 
     experiment.run()
     run_compare(experiment.config, experiment.directory, force, experiment.say)
-    experiment.run()
+    # Anew: it has looked for the comparison's files before.
+    _experiment(config, overrides, device, results, quiet).run()
     experiment.say(f"Comparison: {experiment.directory / 'compare' / 'compare.md'}")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -215,16 +214,6 @@ def test_interruption_while_a_file_is_written_leaves_none_behind(empty, monkeypa
     assert result.exit_code == 130
     assert list(empty.paths()) == []
     assert [path.name for path in empty.results.rglob(".*") if path.is_file()] == [".lock"]
-
-
-def test_termination_exits_143_and_keeps_what_is_done(small, monkeypatch):
-    before = small.identities()
-    step = importlib.import_module("mini_exp.steps.select")
-    monkeypatch.setattr(step, "run", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    result = small("select", "--force")
-    assert (result.exit_code, len(result.stderr.splitlines())) == (143, 1)
-    assert "terminated" in result.stderr
-    assert small.identities() == before
 
 
 def test_what_a_killed_process_left_is_cleared_away(small):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from mini_exp.report.figures import COLOURS, MARKERS, blank, style
 
@@ -60,6 +61,9 @@ def accuracy_figure(summary: pd.DataFrame) -> Figure:
             )
             ax.axhline(100 * original["pruned_test"], color="0.5", linewidth=0.8, zorder=0)
             ax.set_xscale("log")
+            ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.xaxis.set_minor_formatter(NullFormatter())
+            ax.xaxis.set_major_formatter(EngFormatter())
             ax.set_xlabel("parameters")
             ax.set_title(title)
             ax.set_ylim(0, 100)

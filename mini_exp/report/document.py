@@ -116,6 +116,7 @@ def image_report_markdown(
     return template("images.md").render(
         name=config.name,
         variants=config.variants,
+        main=next(iter(config.variants)),
         first=next(iter(config.variants.values())),
         stages=tables.markdown(tables.TABLE1_HEADER, stages, 2),
         widths=tables.markdown(

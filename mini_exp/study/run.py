@@ -6,9 +6,12 @@ import contextlib
 import dataclasses
 import json
 import logging
+import math
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,7 @@ Say = Callable[[str], None]
 CONNECT_SECONDS = 5  # per attempt; Dask makes two
 WORKSPACE = 500e6  # bytes of a worker beside what it keeps per replicate: 430 MB seen, rounded up
 KEPT = 4000  # bytes kept per variant and replicate beside the widths: some 110 columns, with room
+DRAW = 1300  # bytes per draw of the population while one is drawn: 1170 seen, rounded up
 
 
 def run_study(
@@ -75,7 +79,10 @@ def run_study(
     for settings in config.variants.values():
         study_widths(settings)
     workers = (os.cpu_count() or 1) if workers is None else workers
-    check_sizes(config, replicates, chunk_size, workers)
+    check_numbers(replicates, chunk_size, workers)
+    if scheduler is None:
+        free = psutil.virtual_memory().available / workers
+        check_memory(config, replicates, chunk_size, free)
     folder = directory / "study"
     with artifacts.locked(directory):
         ledger = _Ledger(config, folder)
@@ -88,6 +95,8 @@ def run_study(
             say(f"study: {len(ranges) - len(missing)} of {len(ranges)} chunks are there")
         if missing:
             with _cluster(workers, scheduler) as client:
+                if scheduler is not None:
+                    check_memory(config, replicates, chunk_size, memory_of_a_task(client))
                 _compute(config, client, ledger, missing, replicates, say, bar)
         arrays = ledger.arrays(ranges)
         say("study: summing up")
@@ -95,7 +104,7 @@ def run_study(
             artifacts.write_bytes(folder / name, content)
 
 
-def check_sizes(config: Config, replicates: int, chunk_size: int, workers: int) -> None:
+def check_numbers(replicates: int, chunk_size: int, workers: int) -> None:
     """Refuse what cannot work before anything is written."""
     if replicates < 1:
         raise ConfigError(f"--replicates: expected at least 1, got {replicates}")
@@ -106,20 +115,32 @@ def check_sizes(config: Config, replicates: int, chunk_size: int, workers: int) 
             f"--chunk: expected a multiple of {BLOCK} (replicates are computed {BLOCK} at a time, "
             f"so that their bits depend on nothing else), got {chunk_size}"
         )
+
+
+def check_memory(config: Config, replicates: int, chunk_size: int, free: float) -> None:
+    """Refuse chunks of which one does not fit into the ``free`` bytes that a task has."""
     widths = 16 * config.study.rho_num * max(len(s.model.widths) for s in config.variants.values())
     each = len(config.variants) * (KEPT + widths)
-    free = psutil.virtual_memory().available / workers - WORKSPACE
-    if min(chunk_size, replicates) * each > free:
-        fits = int(max(free, 0) / each) // BLOCK * BLOCK
-        if not fits:
-            raise ConfigError(
-                f"--chunk: even {BLOCK} replicates are too many for each of {workers} workers, "
-                f"{max(free, 0) / 1e9:.1f} GB are free; use fewer --workers"
-            )
+    left = free - WORKSPACE - DRAW * config.study.n_population
+    if min(chunk_size, replicates) * each <= left:
+        return
+    fits = int(max(left, 0) / each) // BLOCK * BLOCK
+    if not fits:
         raise ConfigError(
-            f"--chunk: {chunk_size} replicates need {chunk_size * each / 1e9:.1f} GB in each of "
-            f"{workers} workers, {max(free, 0) / 1e9:.1f} GB are free; use --chunk {fits}"
+            f"--chunk: even {BLOCK} replicates are too many for a worker in which "
+            f"{free / 1e9:.1f} GB are free; use fewer workers or a smaller study.n_population"
         )
+    raise ConfigError(
+        f"--chunk: {chunk_size} replicates need {chunk_size * each / 1e9:.1f} GB in a worker, "
+        f"{left / 1e9:.1f} GB are free; use --chunk {fits}"
+    )
+
+
+def memory_of_a_task(client: distributed.Client) -> float:
+    """Bytes that a task has on the smallest worker of a cluster, as far as workers have limits."""
+    workers = client.scheduler_info()["workers"].values()
+    shares = [worker["memory_limit"] / worker["nthreads"] for worker in workers]
+    return min((share for share in shares if share), default=math.inf)
 
 
 @contextlib.contextmanager
@@ -140,9 +161,13 @@ def _cluster(workers: int, scheduler: str | None) -> Iterator[distributed.Client
                 raise MiniExpError(f"--scheduler {scheduler}: has no workers; start some") from None
             yield client
         return
-    # A killed study's resource tracker warns that it clears away what the study has left.
+    # The resource tracker unblocks signals in the thread that starts it, and later threads and
+    # workers would have them unblocked too. If a study is killed, it warns that it clears away.
     filters = (os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker:UserWarning")
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, filters))
+    tracker = threading.Thread(target=resource_tracker.ensure_running)
+    tracker.start()
+    tracker.join()
     with (
         distributed.LocalCluster(
             n_workers=workers,
@@ -217,6 +242,7 @@ def _progress(total: int, bar: bool) -> Iterator[Callable[[int], None] | None]:
     )
     started = time.monotonic()
     with rp.Progress(*columns) as progress:
+        progress.console.show_cursor()  # Ctrl-C must not leave it hidden
         task = progress.add_task("replicates", total=total, rate="")
 
         def advance(count: int) -> None:

@@ -53,7 +53,8 @@ def run(
         cells,
         compare.get("compare/compare.md", b"").decode(),
     )
-    images = {f"{path}.png": figures.rendered(figure, "svg") for path, figure in drawn.items()}
+    shown = {path: figure for path, figure in drawn.items() if f"({path}.png)" in text}
+    images = {f"{path}.png": figures.rendered(figure, "svg") for path, figure in shown.items()}
     images |= {path: content for path, content in compare.items() if path.endswith(".png")}
     header = tables.TABLE1_HEADER
     return pages | {
