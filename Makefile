@@ -1,17 +1,21 @@
 # make reproduce   the environment, then Table 1 and Figures 1–7 in results/mini
 # make study       a thousand replicates of it, and a verdict for every claim
+# make compare     networks for digits, pruned in every way
 # make test        the environment, then all tests
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: reproduce study test smoke lint types check check-long benchmark clean
+.PHONY: reproduce study compare test smoke lint types check check-long benchmark clean
 
 reproduce: $(READY)
 	$(BIN)/mini-exp run configs/mini.yaml
 
 study: $(READY)
 	$(BIN)/mini-exp study configs/mini.yaml --replicates 1000
+
+compare: $(READY)
+	$(BIN)/mini-exp compare configs/digits.yaml
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -539,7 +539,8 @@ def _write_pruning_selection(selection: PruningSelection) -> bytes:
         }
         for path in selection.groups
     ]
-    return (json.dumps({"groups": groups}, indent=1) + "\n").encode()
+    content = {"rescale_dropout": selection.rescale_dropout, "groups": groups}
+    return (json.dumps(content, indent=1) + "\n").encode()
 
 
 def _read_pruning_selection(content: bytes) -> PruningSelection:
@@ -550,7 +551,8 @@ def _read_pruning_selection(content: bytes) -> PruningSelection:
     from mini_exp.pruning.selection import GroupPath, PruningSelection
 
     paths = []
-    for entry in json.loads(content)["groups"]:
+    found = json.loads(content)
+    for entry in found["groups"]:
         group = Group(
             name=str(entry["name"]),
             width=int(entry["width"]),
@@ -562,13 +564,21 @@ def _read_pruning_selection(content: bytes) -> PruningSelection:
                 for reader in entry["readers"]
             ),
         )
-        indices = np.array(entry["indices"], dtype=np.int64)
-        if not len(indices) or len(set(entry["indices"])) < len(indices):
-            raise ValueError(f"{group.name}: expected distinct indices")
-        if indices.min() < 0 or indices.max() >= group.width:
-            raise ValueError(f"{group.name}: expected indices from 0 to {group.width - 1}")
-        paths.append(GroupPath(group, indices, np.array(entry["information"], dtype=np.float64)))
-    return PruningSelection(tuple(paths))
+        indices, information = entry["indices"], entry["information"]
+        if not indices or {type(index) for index in indices} != {int}:
+            raise ValueError(f"{group.name}: expected indices")
+        if len(set(indices)) < len(indices) or min(indices) < 0 or max(indices) >= group.width:
+            raise ValueError(f"{group.name}: expected distinct indices below {group.width}")
+        if len(information) != len(indices):
+            raise ValueError(f"{group.name}: expected as much information as indices")
+        paths.append(GroupPath(group, np.array(indices), np.array(information, dtype=np.float64)))
+    for kind in ("writers", "batch_norms", "readers"):
+        names = [str(name) for path in paths for name in getattr(path.group, kind)]
+        if len(set(names)) < len(names):
+            raise ValueError(f"expected each layer once among the {kind}")
+    if not isinstance(found["rescale_dropout"], bool):
+        raise ValueError("expected rescale_dropout true or false")
+    return PruningSelection(tuple(paths), found["rescale_dropout"])
 
 
 _Formats = dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]]

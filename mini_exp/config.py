@@ -295,6 +295,12 @@ class ImageCompress(_Section):
     sequential: bool = Field(False, description="estimate from the network pruned so far")
     rescale_dropout: bool = Field(False, description="dropout times the kept share")
 
+    @model_validator(mode="after")
+    def _slices_are_not_estimated(self) -> ImageCompress:
+        if self.weights == "slice" and (self.intercept or self.refit or self.sequential):
+            raise ValueError("expected weights: reconstruct for intercept, refit or sequential")
+        return self
+
 
 class ImageSettings(_Section):
     """All settings of one variant of an experiment on images."""

@@ -522,8 +522,9 @@ def _git(*arguments: str) -> str | None:
 def code_hashes(module: str) -> dict[str, str]:
     """SHA-256 of the code in every source file that a module depends on, by name.
 
-    Comments, docstrings and layout do not count: they change no result. Found by reading the imports, so nothing is imported. ``config`` and ``errors`` are left out:
-    what a step reads of the config is in its fingerprint by value.
+    Comments, docstrings and layout do not count: they change no result. Found by reading the
+    imports, so nothing is imported. ``config`` and ``errors`` are left out: what a step reads of
+    the config is in its fingerprint by value.
     """
     found: dict[str, str] = {}
     waiting = [module.removeprefix("mini_exp.")]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from mini_exp import artifacts
 from mini_exp.errors import ArtifactError
+from mini_exp.pruning.graph import BATCH_NORMS, WEIGHTED
 from mini_exp.pruning.selection import PruningSelection
 from mini_exp.pruning.surgery import smaller_network
 from mini_exp.types import NetworkState
@@ -73,15 +75,16 @@ def load_pruned(network: nn.Module, directory: Path | str) -> tuple[nn.Module, P
     for name, module in smaller.named_modules():
         # `intercept` gives a bias to layers that had none.
         if f"{name}.bias" in state.tensors and getattr(module, "bias", 0) is None:
-            module.bias = nn.Parameter(state.tensors[f"{name}.bias"].clone())
+            module.bias = nn.Parameter(torch.empty(len(module.get_parameter("weight"))))
+    device = next((parameter.device for parameter in network.parameters()), None)
     try:
-        smaller.load_state_dict(state.tensors)
+        smaller.load_state_dict(state.tensors, assign=True)  # as saved, in type and bits
     except RuntimeError as error:
         raise ArtifactError(
             f"{folder / WEIGHTS}: does not fit {type(network).__name__}: "
             f"{' '.join(str(error).split())}"
         ) from None
-    return smaller, selection
+    return (smaller if device is None or device.type == "meta" else smaller.to(device)), selection
 
 
 def _check_layout(network: nn.Module, selection: PruningSelection, folder: Path) -> None:
@@ -90,16 +93,17 @@ def _check_layout(network: nn.Module, selection: PruningSelection, folder: Path)
     for path in selection.groups:
         group = path.group
         expected = [
-            *((name, ("out_channels", "out_features"), group.width) for name in group.writers),
-            *((name, ("num_features",), group.width) for name in group.batch_norms),
+            *((name, WEIGHTED, ("out_channels", "out_features"), 1) for name in group.writers),
+            *((name, BATCH_NORMS, ("num_features",), 1) for name in group.batch_norms),
             *(
-                (reader.module, ("in_channels", "in_features"), group.width * reader.positions)
+                (reader.module, WEIGHTED, ("in_channels", "in_features"), reader.positions)
                 for reader in group.readers
             ),
         ]
-        for name, sizes, size in expected:
+        for name, kinds, sizes, positions in expected:
             found = [getattr(modules.get(name), attribute, None) for attribute in sizes]
-            if size not in found:
+            size = group.width * positions
+            if not isinstance(modules.get(name), kinds) or size not in found:
                 raise ArtifactError(
                     f"{folder / SELECTION}: made for another network: expected {name} with "
                     f"{sizes[0]} {size} in {type(network).__name__} before pruning"

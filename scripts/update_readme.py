@@ -1,21 +1,31 @@
-"""Copy Table 1 and the verdicts of the committed reference run into README.md."""
+"""Copy the tables of the committed reference runs into README.md."""
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "results" / "mini"
+RESULTS = ROOT / "results"
 
 
 def blocks() -> dict[str, str]:
     """The text of every marked block of the README, from the committed artifacts."""
-    claims = (RESULTS / "study" / "claims.md").read_text(encoding="utf-8")
+    claims = (RESULTS / "mini" / "study" / "claims.md").read_text(encoding="utf-8")
     verdicts = [line for line in claims.splitlines() if line.startswith("|")]
     end = next(i for i, line in enumerate(verdicts) if line.startswith("| C10"))
-    table = (RESULTS / "table1.md").read_text(encoding="utf-8").strip()
-    return {"verdicts": "\n".join(verdicts[: end + 1]), "table1": table}
+    table = (RESULTS / "mini" / "table1.md").read_text(encoding="utf-8").strip()
+    comparisons = {name: _differences(name) for name in ("digits", "cifar10")}
+    return {"verdicts": "\n".join(verdicts[: end + 1]), "table1": table, **comparisons}
+
+
+def _differences(name: str) -> str:
+    """The first table of a comparison: spectral pruning minus Torch-Pruning."""
+    text = (RESULTS / name / "compare" / "compare.md").read_text(encoding="utf-8")
+    lines = text.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("| Widths"))
+    return "\n".join(itertools.takewhile(lambda line: line.startswith("|"), lines[start:]))
 
 
 def updated(readme: str) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import runpy
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from scripts import update_readme
 
@@ -29,10 +32,22 @@ def test_make_targets_are_there() -> None:
         assert re.search(rf"^{target}:", makefile, re.M), target
 
 
-def test_python_example_runs(tmp_path: Path, capsys) -> None:
-    example = re.search(r"```python\n(.*?)```", README, re.S)
-    assert example
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.S)
+OUTPUTS = [
+    r"\{'0': 16, '3': 32\}\nTrue\n",
+    r"272474 68786\n",
+    r"Linear\(in_features=30, out_features=16, bias=True\) \[(\d+, ){7}\d+\]\n",
+    r"\(1, 10, 8\) True\n",
+]
+
+
+@pytest.mark.parametrize(("example", "output"), list(zip(EXAMPLES, OUTPUTS, strict=True)))
+def test_python_examples_run(
+    example: str, output: str, tmp_path: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    assert len(example.splitlines()) < 20
     path = tmp_path / "example.py"
-    path.write_text(example[1], encoding="utf-8")
+    path.write_text(example, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
     runpy.run_path(str(path))
-    assert capsys.readouterr().out == "(1, 10, 8) True\n"
+    assert re.fullmatch(output, capsys.readouterr().out)

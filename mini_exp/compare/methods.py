@@ -92,6 +92,7 @@ class Candidates:
     _paths: dict[str, tuple[list[GroupPath], float]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.x = self.x.contiguous(memory_format=torch.channels_last)
         self.batches = list(self.x.split(self.batch_size))
         started = time.perf_counter()
         self.graph = pruning_graph(self.network, self.batches)

@@ -13,7 +13,7 @@ from torch import nn
 from mini_exp.errors import DomainError
 from mini_exp.pruning import surgery
 from mini_exp.pruning.graph import Reader
-from mini_exp.pruning.selection import GroupPath, PruningSelection
+from mini_exp.pruning.selection import GroupPath, PruningSelection, is_number
 from mini_exp.pruning.statistics import Batches, Moments, reader_moments, reestimate_batch_norm
 from mini_exp.spectral import Integers
 from mini_exp.spectral.reconstruction import reconstruction_matrix
@@ -35,8 +35,6 @@ class Compression:
         Solve for every weight of a reader over its patches instead of for channels.
     sequential : bool
         Estimate the original's channels from those that the network already pruned has.
-    rescale_dropout : bool
-        Multiply dropout probabilities by the kept share.
     """
 
     weights: Literal["reconstruct", "slice"] = "reconstruct"
@@ -44,15 +42,21 @@ class Compression:
     intercept: bool = False
     refit: bool = False
     sequential: bool = False
-    rescale_dropout: bool = False
 
     def __post_init__(self) -> None:
         if self.weights not in ("reconstruct", "slice"):
             raise DomainError(
                 f"prune: weights: expected 'reconstruct' or 'slice', got {self.weights!r}"
             )
-        if not (np.isfinite(self.ridge) and self.ridge >= 0):
-            raise DomainError(f"prune: ridge: expected a finite number ≥ 0, got {self.ridge}")
+        options = {name: getattr(self, name) for name in ("intercept", "refit", "sequential")}
+        for name, value in options.items():
+            if not isinstance(value, bool):
+                raise DomainError(f"prune: {name}: expected True or False, got {value!r}")
+        if self.weights == "slice" and any(options.values()):
+            used = " and ".join(name for name, value in options.items() if value)
+            raise DomainError(f"prune: {used}: expected weights 'reconstruct', got 'slice'")
+        if not (is_number(self.ridge) and np.isfinite(self.ridge) and self.ridge >= 0):
+            raise DomainError(f"prune: ridge: expected a finite number ≥ 0, got {self.ridge!r}")
 
 
 def compressed_network(
@@ -91,14 +95,13 @@ def compressed_network(
             continue
         if compression.weights == "reconstruct":
             readers = kept.group.readers
-            if compression.refit or compression.sequential:
-                target = network if compression.sequential else None
-                moments = reader_moments(smaller, readers, batches, compression.refit, target)
+            if compression.sequential:
+                moments = reader_moments(smaller, readers, batches, compression.refit, network)
+            elif compression.refit:
+                moments = reader_moments(network, readers, batches, by_weight=True)
             for reader in readers:
                 _fold(smaller, kept, reader, moments, compression)
-        surgery.shrink(smaller, kept.group, kept.index_set)
-        if compression.rescale_dropout:
-            surgery.rescale_dropout(smaller, kept.group, len(kept.index_path))
+        surgery.shrink(smaller, kept, selection.rescale_dropout)
     if any(len(kept.index_path) < kept.group.width for kept in selection.groups):
         reestimate_batch_norm(smaller, batches)
     return smaller

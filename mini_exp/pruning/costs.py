@@ -14,10 +14,12 @@ from mini_exp.spectral.budget import Costs
 Unit = Literal["parameters", "flops"]
 
 
-def network_costs(network: nn.Module, graph: ChannelGraph, unit: Unit) -> Costs:
+def network_costs(
+    network: nn.Module, graph: ChannelGraph, unit: Unit, intercept: bool = False
+) -> Costs:
     """Cost of the network for every choice of its groups' widths.
 
-    * parameters: every weight, bias and batch norm parameter;
+    * parameters: everything that ``network.parameters()`` holds;
     * flops: multiply-accumulates of one sample, k² m_ℓ m_{ℓ+1} H W per convolution, m_ℓ m_{ℓ+1} per
       linear layer; biases, batch norms and activations, linear in the widths, are not counted.
 
@@ -27,6 +29,8 @@ def network_costs(network: nn.Module, graph: ChannelGraph, unit: Unit) -> Costs:
     graph : ChannelGraph
         Of this network.
     unit : {"parameters", "flops"}
+    intercept : bool
+        Count a bias in every layer that reads a group, as if ``prune`` had given it one.
 
     References
     ----------
@@ -34,16 +38,14 @@ def network_costs(network: nn.Module, graph: ChannelGraph, unit: Unit) -> Costs:
     """
     index = {group.name: i for i, group in enumerate(graph.groups)}
     width = {group.name: group.width for group in graph.groups}
-    constant, linear = 0.0, np.zeros(len(index))
+    linear = np.zeros(len(index))
     pairs: dict[tuple[int, int], float] = {}
+    constant = 0.0
     for layer in graph.layers:
         module = network.get_submodule(layer.module)
-        bias = module.bias is not None and unit == "parameters"
-        each = float(module.get_parameter("weight").numel())
-        if unit == "flops":
-            each *= layer.positions
+        weight = module.get_parameter("weight")
+        each = float(weight.numel()) * (layer.positions if unit == "flops" else 1)
         each /= width.get(layer.reads or "", 1) * width.get(layer.writes or "", 1)
-        n_biases = module.get_parameter("bias").numel() if bias else 0
         if layer.reads and layer.writes:
             first, second = sorted((index[layer.reads], index[layer.writes]))
             if first == second:
@@ -56,16 +58,26 @@ def network_costs(network: nn.Module, graph: ChannelGraph, unit: Unit) -> Costs:
             linear[index[layer.reads or layer.writes or ""]] += each
         else:
             constant += each
-        if layer.writes:
-            linear[index[layer.writes]] += n_biases / width[layer.writes]
-        else:
-            constant += n_biases
-    if unit == "parameters":
-        tied = {name: group for group in graph.groups for name in group.batch_norms}
-        for name, module in network.named_modules():
-            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and module.affine:
-                if name in tied:
-                    linear[index[tied[name].name]] += 2
-                else:
-                    constant += 2 * module.num_features
+    if unit == "flops":
+        return Costs(constant, linear, pairs)
+
+    for group in graph.groups:
+        linear[index[group.name]] += sum(
+            network.get_submodule(name).get_parameter(kind).numel() / group.width
+            for name, kinds in (
+                *((name, ("bias",)) for name in group.writers),
+                *((name, ("weight", "bias")) for name in group.batch_norms),
+            )
+            for kind in kinds
+            if getattr(network.get_submodule(name), kind) is not None
+        )
+    counted = Costs(0.0, linear, pairs).total([group.width for group in graph.groups])
+    constant = sum(parameter.numel() for parameter in network.parameters()) - float(counted)
+    for layer in graph.layers if intercept else ():
+        module = network.get_submodule(layer.module)
+        if layer.reads and module.bias is None:
+            if layer.writes:
+                linear[index[layer.writes]] += 1
+            else:
+                constant += len(module.get_parameter("weight"))
     return Costs(constant, linear, pairs)

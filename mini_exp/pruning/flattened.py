@@ -84,11 +84,12 @@ def _flat(network: nn.Module, reader: Reader, x: Tensor) -> Tensor:
     """What the reader reads of a batch, (n, units)."""
     seen: list[Tensor] = []
 
-    def stop(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        seen.append(arguments[0].flatten(1))
+    def stop(module: nn.Module, arguments: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
+        seen.append((arguments[0] if arguments else named["input"]).flatten(1))
         raise _ReachedError
 
-    handle = network.get_submodule(reader.module).register_forward_pre_hook(stop)
+    module = network.get_submodule(reader.module)
+    handle = module.register_forward_pre_hook(stop, with_kwargs=True)
     try:
         network(x)
     except _ReachedError:

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional
+from torch.nn.utils import parametrize
 
-from mini_exp.errors import NetworkError
+from mini_exp.errors import DomainError, NetworkError
 
 # What keeps every channel a function of that channel alone.
 ELEMENTWISE_MODULES = (
@@ -32,11 +32,19 @@ ELEMENTWISE_FUNCTIONS = {
     *(functional.adaptive_avg_pool2d, functional.adaptive_max_pool2d),
 }
 ELEMENTWISE_METHODS = {"relu", "relu_", "sigmoid", "tanh", "contiguous", "clone"}
-SUMS: set[Any] = {operator.add, operator.iadd, torch.add, "add", "add_"}
-SCALINGS: set[Any] = {operator.mul, operator.truediv, torch.mul, torch.div, "mul", "div"}
+SUMS: set[Any] = {
+    *(operator.add, operator.iadd, operator.sub, torch.add, torch.sub),
+    *("add", "add_", "sub", "sub_"),
+}
+SCALINGS: set[Any] = {
+    *(operator.mul, operator.truediv, torch.mul, torch.div),
+    *("mul", "mul_", "div", "div_"),
+}
+IN_PLACE: set[Any] = {operator.iadd}
 FLATTENINGS: set[Any] = {torch.flatten, "flatten"}
 RESHAPES: set[Any] = {torch.reshape, "view", "reshape"}
 MEANS: set[Any] = {torch.mean, "mean"}
+WEIGHTED = (nn.Linear, nn.Conv2d)
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
@@ -177,39 +185,68 @@ def channel_graph(network: nn.Module, example: Tensor) -> ChannelGraph:
     -----
     One forward pass of the example.
     """
-    network = copy.deepcopy(network).eval()
-    _refuse_shared_parameters(network)
+    if not isinstance(network, nn.Module):
+        raise NetworkError(f"prune: expected a network (nn.Module), got {type(network).__name__}")
+    _refuse_special_parameters(network)
+    name = type(network).__name__
+    try:
+        network = copy.deepcopy(network).eval()
+    except Exception as error:  # whatever the network's own code raises, here and below
+        raise NetworkError(f"prune: {name} cannot be copied: {_line(error)}") from None
     try:
         traced = fx.symbolic_trace(network)
-    except Exception as error:  # whatever the network's own code raises under tracing
-        raise NetworkError(
-            f"prune: {type(network).__name__} cannot be traced by torch.fx: {_line(error)}; "
-            "expected a forward without control flow that depends on values"
-        ) from None
-    try:
-        with torch.no_grad():
-            ShapeProp(traced).propagate(example)
     except Exception as error:
         raise NetworkError(
-            f"prune: {type(network).__name__} does not take a batch {tuple(example.shape)} of "
-            f"{example.dtype}: {_line(error)}"
+            f"prune: {name} cannot be traced by torch.fx: {_line(error)}; expected a forward "
+            "without control flow that depends on values"
+        ) from None
+    n_inputs = sum(node.op == "placeholder" for node in traced.graph.nodes)
+    if n_inputs != 1:
+        raise NetworkError(f"prune: expected a network with one input, got {n_inputs}")
+    try:
+        with torch.no_grad():
+            network(example.clone())
+            _Shapes(traced).run(example.clone())
+    except Exception as error:
+        raise NetworkError(
+            f"prune: {name} does not take a batch {tuple(example.shape)} of {example.dtype}: "
+            f"{_line(error)}"
         ) from None
     return _Walk(network, traced).graph()
 
 
+class _Shapes(fx.Interpreter):
+    """Notes the shape of every tensor on its node."""
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        if isinstance(result, Tensor):
+            n.meta["shape"] = result.shape
+        return result
+
+
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split("\nWhile executing")[0].split()) or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__
 
 
-def _refuse_shared_parameters(network: nn.Module) -> None:
+def _refuse_special_parameters(network: nn.Module) -> None:
+    """Those that other code computes, that two layers share, or that are not numbers."""
     owners: dict[int, str] = {}
     for name, module in network.named_modules():
-        if isinstance(module, nn.Linear | nn.Conv2d) and "weight" not in module._parameters:
+        computed = [
+            parameter
+            for parameter in ("weight", "bias")
+            if isinstance(getattr(module, parameter, None), Tensor)
+            and parameter not in module._parameters
+        ]
+        if parametrize.is_parametrized(module) or computed:
             raise NetworkError(
-                f"prune: {name}: expected a plain weight, got a parametrised one; remove the "
-                "parametrisation first"
+                f"prune: {name or type(module).__name__}: expected plain parameters, got "
+                "parametrised ones; remove the parametrisation first"
             )
-        for parameter in module.parameters(recurse=False):
+        for kind, parameter in module.named_parameters(recurse=False):
+            if not torch.isfinite(parameter).all():
+                raise DomainError(f"prune: {name}: its {kind} is not finite; is it trained?")
             owner = owners.setdefault(id(parameter), name)
             if owner != name:
                 raise NetworkError(f"prune: {owner} and {name} share a parameter")
@@ -260,8 +297,10 @@ class _Walk:
         return space
 
     def _placeholder(self, node: fx.Node) -> None:
-        if any(node.op == "placeholder" for node in self.channels):
-            raise NetworkError(f"prune: expected a network with one input, got a second, {node}")
+        if len(_shape(node)) < 2:
+            raise NetworkError(
+                f"prune: expected batches (n, features, …), got {tuple(_shape(node))}"
+            )
         self.channels[node] = _Channels(self._new_space(_shape(node)[1], fixed=True))
 
     def _get_attr(self, node: fx.Node) -> None:
@@ -279,37 +318,40 @@ class _Walk:
     def _call_module(self, node: fx.Node) -> None:
         name = str(node.target)
         module = self.modules[name]
-        source = self._tensor(node.args[0], name)
-        if isinstance(module, (nn.Linear, nn.Conv2d, *BATCH_NORMS)) and name in self.called:
+        argument, source = self._first(node, name)
+        self._refuse_reuse(node, argument, name, getattr(module, "inplace", False))
+        if isinstance(module, (*WEIGHTED, *BATCH_NORMS)) and name in self.called:
             raise NetworkError(f"prune: {name}: is called more than once, which is not covered")
+        first_call = name not in self.called
         self.called.add(name)
         if isinstance(module, nn.Conv2d):
             if module.groups != 1:
                 raise NetworkError(
                     f"prune: {name}: expected a Conv2d with groups 1, got {module.groups}"
                 )
-            self._weighted(node, name, source, module.out_channels)
+            self._weighted(node, name, argument, source, module.out_channels)
         elif isinstance(module, nn.Linear):
             if len(_shape(node)) != 2:
                 raise NetworkError(
                     f"prune: {name}: expected a Linear that reads (n, features), got "
-                    f"{tuple(_shape(node.args[0]))}; flatten first"
+                    f"{tuple(_shape(argument))}; flatten first"
                 )
-            self._weighted(node, name, source, module.out_features)
+            self._weighted(node, name, argument, source, module.out_features)
         elif isinstance(module, BATCH_NORMS):
             if source.positions != 1 or len(_shape(node)) == 3:
                 raise NetworkError(f"prune: {name}: normalises flattened channels: not covered")
             source.space.root().batch_norms.append(name)
             self._same(node, source)
         elif isinstance(module, nn.Flatten):
-            self._flattened(node, source, name)
+            self._flattened(node, argument, source, name)
         elif isinstance(module, ELEMENTWISE_MODULES) or (
             isinstance(module, nn.PReLU) and module.num_parameters == 1
         ):
-            if isinstance(module, nn.Dropout | nn.Dropout2d | nn.AlphaDropout):
+            dropout = isinstance(module, nn.Dropout | nn.Dropout2d | nn.AlphaDropout)
+            if dropout and first_call:
                 source.space.root().dropouts.append(name)
             self._same(node, source)
-        else:
+        elif not self._is_last(node):
             raise NetworkError(
                 f"prune: {name}: a {type(module).__name__} is not covered; expected Linear, "
                 "Conv2d, BatchNorm, element-wise activations, dropout, pooling, flatten or sums"
@@ -325,15 +367,19 @@ class _Walk:
         if target in (getattr, operator.getitem) or target in ("size", "dim"):
             return  # sizes; what is not a tensor is refused where a tensor is read
         where = f"{name} ({node.name})"
-        source = self._tensor(node.args[0], where)
-        tensors = [a for a in (*node.args, *node.kwargs.values()) if isinstance(a, fx.Node)]
+        argument, source = self._first(node, where)
+        in_place = (isinstance(target, str) and target.endswith("_")) or target in IN_PLACE
+        in_place = in_place or bool(node.kwargs.get("inplace", False))
+        self._refuse_reuse(node, argument, where, in_place)
+        arguments: Any = (*node.args, *node.kwargs.values())
+        tensors = [a for a in arguments if isinstance(a, fx.Node) and a in self.channels]
         if target in ELEMENTWISE_FUNCTIONS or target in ELEMENTWISE_METHODS:
             self._same(node, source)
         elif target in SUMS and len(tensors) == 2:
-            other = self._tensor(tensors[1], where)
-            if _shape(tensors[0]) != _shape(tensors[1]):
+            other = self.channels[tensors[1]]
+            if _shape(tensors[0]) != _shape(tensors[1]) or source.positions != other.positions:
                 raise NetworkError(
-                    f"prune: {where}: expected summands of one shape, got "
+                    f"prune: {where}: expected summands of one shape and layout, got "
                     f"{tuple(_shape(tensors[0]))} and {tuple(_shape(tensors[1]))}"
                 )
             source.space.tie(other.space)
@@ -341,32 +387,50 @@ class _Walk:
         elif target in SUMS | SCALINGS and len(tensors) == 1:
             self._same(node, source)
         elif target in FLATTENINGS:
-            self._flattened(node, source, where)
+            self._flattened(node, argument, source, where)
         elif target in RESHAPES:
-            sizes = node.args[1:] if len(node.args) > 2 else node.args[1]
+            sizes: Any = [a for a in arguments if a is not argument]
+            sizes = sizes[0] if len(sizes) == 1 else sizes
             if not (isinstance(sizes, tuple | list) and len(sizes) == 2 and sizes[1] == -1):
                 raise NetworkError(
                     f"prune: {where}: fixes the number of features; write flatten(1) instead"
                 )
-            self._flattened(node, source, where)
+            self._flattened(node, argument, source, where)
         elif target in MEANS:
             over = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
             if over not in ([2, 3], (2, 3), [-2, -1], (-2, -1), [-1, -2], (-1, -2)):
                 raise NetworkError(f"prune: {where}: expected a mean over dim (2, 3), got {over}")
             self._same(node, source)
-        else:
+        elif not self._is_last(node):
             raise NetworkError(f"prune: {where}: is not covered")
 
-    def _tensor(self, node: Any, where: str) -> _Channels:
-        if not isinstance(node, fx.Node) or node not in self.channels:
-            raise NetworkError(f"prune: {where}: expected an activation as its first argument")
-        return self.channels[node]
+    def _is_last(self, node: fx.Node) -> bool:
+        """Whether a node, softmax say, makes the output; then what it reads is fixed."""
+        last = all(user.op == "output" for user in node.users)
+        for argument in node.all_input_nodes if last else ():
+            if argument in self.channels:
+                self.channels[argument].space.root().fixed = True
+                self._same(node, self.channels[argument])
+        return last
+
+    def _first(self, node: fx.Node, where: str) -> tuple[fx.Node, _Channels]:
+        """The first activation among a call's arguments, and what it holds."""
+        for argument in (*node.args, *node.kwargs.values()):
+            if isinstance(argument, fx.Node) and argument in self.channels:
+                return argument, self.channels[argument]
+        raise NetworkError(f"prune: {where}: expected an activation as its first argument")
+
+    def _refuse_reuse(self, node: fx.Node, argument: fx.Node, where: str, in_place: bool) -> None:
+        """A tensor that is changed in place and read again is not what its name says."""
+        later = set(self.nodes[self.nodes.index(node) + 1 :])
+        if in_place and later & set(argument.users):
+            raise NetworkError(f"prune: {where}: changes in place a tensor that is used again")
 
     def _same(self, node: fx.Node, source: _Channels) -> None:
         self.channels[node] = source
 
-    def _flattened(self, node: fx.Node, source: _Channels, where: str) -> None:
-        before, after = _shape(node.args[0]), _shape(node)
+    def _flattened(self, node: fx.Node, argument: fx.Node, source: _Channels, where: str) -> None:
+        before, after = _shape(argument), _shape(node)
         if len(after) != 2 or after[0] != before[0]:
             raise NetworkError(
                 f"prune: {where}: expected (n, …) flattened to (n, features), got "
@@ -375,8 +439,9 @@ class _Walk:
         pixels = math.prod(before[2:])
         self.channels[node] = _Channels(source.space, source.positions * pixels)
 
-    def _weighted(self, node: fx.Node, name: str, source: _Channels, width: int) -> None:
-        argument = node.args[0]
+    def _weighted(
+        self, node: fx.Node, name: str, argument: fx.Node, source: _Channels, width: int
+    ) -> None:
         reader = Reader(name, str(argument), source.positions)
         source.space.root().readers.append(reader)
         space = self._new_space(width)
@@ -387,5 +452,5 @@ class _Walk:
 
 def _shape(node: Any) -> torch.Size:
     """Shape of a node's tensor; empty where it is no tensor."""
-    metadata: Any = node.meta.get("tensor_meta") if isinstance(node, fx.Node) else None
-    return metadata.shape if hasattr(metadata, "shape") else torch.Size()
+    shape: torch.Size = node.meta.get("shape", torch.Size())
+    return shape

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-import numpy as np
 from torch import nn
 
-from mini_exp.errors import ConfigError, DomainError
+from mini_exp.errors import ConfigError, DomainError, NetworkError, ShapeError
 from mini_exp.pruning.compression import Compression, compressed_network
 from mini_exp.pruning.costs import Unit, network_costs
 from mini_exp.pruning.graph import ChannelGraph, channel_graph
 from mini_exp.pruning.selection import (
     PruningSelection,
+    checked_share,
     first_channels,
     greedy_group_path,
     group_second_moment,
+    is_number,
     named_widths,
     uniform_widths,
 )
@@ -123,9 +124,11 @@ def prune(
         raise ConfigError(
             f"prune: expected exactly one of {', '.join(wanted)}, got {', '.join(given) or 'none'}"
         )
-    if not 0 <= theta <= 1:
-        raise DomainError(f"prune: theta: expected θ in [0, 1], got {theta}")
-    compression = Compression(weights, ridge, intercept, refit, sequential, rescale_dropout)
+    if not (is_number(theta) and 0 <= theta <= 1):
+        raise DomainError(f"prune: theta: expected θ in [0, 1], got {theta!r}")
+    compression = Compression(weights, ridge, intercept, refit, sequential)
+    if not isinstance(batches, Iterable):
+        raise ShapeError(f"prune: expected batches of tensors, got {type(batches).__name__}")
     if isinstance(batches, Iterator):
         batches = list(batches)
     graph = pruning_graph(network, batches, tied)
@@ -136,11 +139,13 @@ def prune(
     elif widths is not None:
         chosen = named_widths(graph, widths)
     elif parameters is not None:
-        chosen = widths_within(network, graph, moments, "parameters", parameters)
-    else:
-        chosen = widths_within(network, graph, moments, "flops", flops or 0.0)
+        chosen = widths_within(
+            network, graph, moments, "parameters", parameters, intercept=intercept
+        )
+    elif flops is not None:
+        chosen = widths_within(network, graph, moments, "flops", flops)
     warn_of_few_samples(graph, moments, chosen)
-    selection = first_channels(paths, chosen)
+    selection = first_channels(paths, chosen, rescale_dropout)
     return compressed_network(network, selection, moments, batches, compression), selection
 
 
@@ -153,10 +158,13 @@ def pruning_graph(network: nn.Module, batches: Batches, tied: bool = True) -> Ch
         If there is no batch, or nothing to prune.
     NetworkError
     """
-    first = next(iter(batches), None)
+    if not isinstance(network, nn.Module):
+        raise NetworkError(f"prune: expected a network (nn.Module), got {type(network).__name__}")
+    found = (inputs(network, batch) for batch in batches)
+    first = next((x for x in found if x.ndim and len(x)), None)
     if first is None:
         raise DomainError("prune: expected at least one calibration batch, got none")
-    graph = channel_graph(network, inputs(network, first)[:1])
+    graph = channel_graph(network, first)
     if not tied:
         graph = graph.without_tied()
     if not graph.groups:
@@ -170,6 +178,7 @@ def widths_within(
     moments: Mapping[str, Moments],
     unit: Unit,
     share: float,
+    intercept: bool = False,
 ) -> Integers:
     """The width problem (4.2.3) with true costs and a budget, solved exactly: (G,).
 
@@ -185,17 +194,23 @@ def widths_within(
     ----------
     Sørby (2019), (4.2.2) and (4.2.3).
     """
-    if not 0 < share <= 1:
-        raise DomainError(f"prune: {unit}: expected a share in (0, 1], got {share}")
-    costs = network_costs(network, graph, unit)
-    full = costs.total(np.array([group.width for group in graph.groups]))
+    share = checked_share(unit, share)
+    costs = network_costs(network, graph, unit, intercept)
+    full = network_costs(network, graph, unit).total([group.width for group in graph.groups])
     lambdas = []
     for group in graph.groups:
         eigenvalues, _ = spectrum(group_second_moment(group, moments)[None])
         spectrum_of_group = numerical_spectrum(eigenvalues[0])
         mean = spectrum_of_group.mean()
         lambdas.append(lambda_of_width(spectrum_of_group) / (mean if mean > 0 else 1.0))
-    return budget_widths(lambdas, costs, share * float(full))
+    try:
+        return budget_widths(lambdas, costs, share * float(full))
+    except DomainError as error:
+        names = ", ".join(f"{i} {group.name}" for i, group in enumerate(graph.groups))
+        raise DomainError(
+            f"prune: {unit} {share:g}: {error} (groups: {names}); tied=False leaves channels tied "
+            "by skip connections whole"
+        ) from None
 
 
 def warn_of_few_samples(
@@ -203,7 +218,7 @@ def warn_of_few_samples(
 ) -> None:
     """Warn where a second moment of n samples cannot have the rank that the width needs."""
     for group, width in zip(graph.groups, widths, strict=True):
-        n_rows = sum(moments[tensor].n_rows for tensor in {r.tensor for r in group.readers})
+        n_rows = max(moments[reader.tensor].n_rows for reader in group.readers)
         if n_rows < width:
             warnings.warn(
                 f"prune: {group.name}: {n_rows} calibration samples cannot tell {width} channels "

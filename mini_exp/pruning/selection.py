@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,9 +33,13 @@ class GroupPath:
 
 @dataclass(frozen=True)
 class PruningSelection:
-    """The channels that stay, group by group in the order of execution."""
+    """The channels that stay, group by group in the order of execution.
+
+    ``rescale_dropout``: whether dropout probabilities are multiplied by the kept share.
+    """
 
     groups: tuple[GroupPath, ...]
+    rescale_dropout: bool = False
 
     @property
     def widths(self) -> dict[str, int]:
@@ -45,6 +50,23 @@ class PruningSelection:
     def index_sets(self) -> dict[str, list[int]]:
         """From each group's name to its kept channels, ascending."""
         return {kept.group.name: kept.index_set.tolist() for kept in self.groups}
+
+
+def is_number(value: object) -> bool:
+    """A real number, which True is not."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def checked_share(name: str, share: object) -> float:
+    """A share in (0, 1].
+
+    Raises
+    ------
+    DomainError
+    """
+    if not (is_number(share) and 0 < share <= 1):  # type: ignore[operator]
+        raise DomainError(f"prune: {name}: expected a share in (0, 1], got {share!r}")
+    return float(share)  # type: ignore[arg-type]
 
 
 def group_second_moment(group: Group, moments: Mapping[str, Moments]) -> Floats:
@@ -116,8 +138,7 @@ def uniform_widths(graph: ChannelGraph, keep: float) -> Integers:
     >>> uniform_widths(ChannelGraph((Group("a", 10, (), (), (), ()),), ()), 0.26)
     array([3])
     """
-    if not 0 < keep <= 1:
-        raise DomainError(f"prune: keep: expected a share in (0, 1], got {keep}")
+    keep = checked_share("keep", keep)
     width = np.array([group.width for group in graph.groups])
     return np.maximum(np.floor(keep * width + 0.5), 1).astype(np.int64)
 
@@ -125,6 +146,10 @@ def uniform_widths(graph: ChannelGraph, keep: float) -> Integers:
 def named_widths(graph: ChannelGraph, widths: Mapping[str, int]) -> Integers:
     """Widths by group name; groups that are not named keep every channel: (G,)."""
     known = {group.name: group.width for group in graph.groups}
+    if not isinstance(widths, Mapping):
+        raise ConfigError(
+            f"prune: widths: expected a mapping from group to width, got {type(widths).__name__}"
+        )
     for name, width in widths.items():
         if name not in known:
             raise ConfigError(
@@ -139,11 +164,12 @@ def named_widths(graph: ChannelGraph, widths: Mapping[str, int]) -> Integers:
     return np.array([widths.get(name, width) for name, width in known.items()], dtype=np.int64)
 
 
-def first_channels(paths: Sequence[GroupPath], widths: Integers) -> PruningSelection:
+def first_channels(
+    paths: Sequence[GroupPath], widths: Integers, rescale_dropout: bool = False
+) -> PruningSelection:
     """The beginning of every path, as long as the widths say."""
-    return PruningSelection(
-        tuple(
-            GroupPath(path.group, path.index_path[:width], path.information_ratio[:width])
-            for path, width in zip(paths, widths, strict=True)
-        )
+    kept = (
+        GroupPath(path.group, path.index_path[:width], path.information_ratio[:width])
+        for path, width in zip(paths, widths, strict=True)
     )
+    return PruningSelection(tuple(kept), rescale_dropout)

@@ -67,7 +67,7 @@ class _Sums:
         if self.second is None or not self.n_rows:
             raise DomainError("prune: expected at least one calibration sample, got none")
         if not torch.isfinite(self.second).all():
-            raise DomainError(f"prune: {name}: its inputs are not finite; is the network trained?")
+            raise DomainError(f"prune: {name}: its inputs or their squares are not finite")
 
         def mean(total: Tensor) -> Floats:
             values: Floats = (total / self.n_rows).cpu().numpy()
@@ -83,14 +83,17 @@ class _Sums:
 
 def channels(x: Tensor, reader: Reader) -> Tensor:
     """A reader's input (n, C·p) or (n, C, …) as (n, C, p): one unit per channel."""
-    return x.reshape(len(x), -1, reader.positions) if x.ndim == 2 else x.flatten(2)
+    return x.unflatten(1, (-1, reader.positions)) if x.ndim == 2 else x.flatten(2)
 
 
-def patches(x: Tensor, module: nn.Module) -> Tensor:
+def patches(x: Tensor, reader: Reader, module: nn.Module) -> Tensor:
     """A reader's input as its weights meet it, (n, C k², p) or (n, C·p, 1): one unit per weight."""
     if isinstance(module, nn.Conv2d):
         if module.padding_mode != "zeros" or isinstance(module.padding, str):
-            raise NetworkError("prune: refit: expected a Conv2d with zero padding in numbers")
+            raise NetworkError(
+                f"prune: refit: {reader.module}: expected a Conv2d with zero padding in numbers, "
+                f"got {module.padding!r} of {module.padding_mode}"
+            )
         return functional.unfold(
             x,
             module.kernel_size,
@@ -146,10 +149,10 @@ def reader_moments(
         first.setdefault(reader.module if by_weight else reader.tensor, reader)
 
     def units(x: Tensor, reader: Reader, module: nn.Module) -> Tensor:
-        return patches(x, module) if by_weight else channels(x, reader)
+        return patches(x, reader, module) if by_weight else channels(x, reader)
 
     def remember(key: str, reader: Reader, module: nn.Module, x: Tensor) -> None:
-        wanted[key] = units(x, reader, module)
+        wanted[key] = units(x, reader, module).clone()  # a later operation may work in place
 
     def take(key: str, reader: Reader, module: nn.Module, x: Tensor) -> None:
         sums.setdefault(key, _Sums()).add(units(x, reader, module), wanted.pop(key, None))
@@ -190,10 +193,11 @@ def _hooked(
     reader: Reader,
     see: Callable[[str, Reader, nn.Module, Tensor], None],
 ) -> Iterator[None]:
-    def hook(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        see(key, reader, module, arguments[0])
+    def hook(module: nn.Module, arguments: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
+        see(key, reader, module, arguments[0] if arguments else named["input"])
 
-    handle = network.get_submodule(reader.module).register_forward_pre_hook(hook)
+    module = network.get_submodule(reader.module)
+    handle = module.register_forward_pre_hook(hook, with_kwargs=True)
     try:
         yield
     finally:
@@ -209,9 +213,7 @@ def inputs(network: nn.Module, batch: Any) -> Tensor:
             f"{type(x).__name__}"
         )
     parameter = next(network.parameters(), None)
-    x = x if parameter is None else x.to(parameter.device)
-    # Convolutions are up to twice as fast with the channels last.
-    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+    return x if parameter is None else x.to(parameter.device)
 
 
 def evaluated(network: nn.Module, batch: Any) -> Tensor:
@@ -246,7 +248,7 @@ def reestimate_batch_norm(network: nn.Module, batches: Batches) -> None:
     Notes
     -----
     Dropout stays off; only batch norms see training mode. Averages over batches, each of equal
-    weight.
+    weight; a batch of one sample is left out.
     """
     norms = [
         module
@@ -256,12 +258,20 @@ def reestimate_batch_norm(network: nn.Module, batches: Batches) -> None:
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
-    with eval_mode(network):
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # the plain average
-            norm.train()
-        for batch in batches:
-            evaluated(network, batch)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+    seen = 0
+    try:
+        with eval_mode(network):
+            for norm in norms:
+                norm.reset_running_stats()
+                norm.momentum = None  # the plain average
+                norm.train()
+            for batch in batches:
+                x = inputs(network, batch)
+                if len(x) > 1:  # one sample has no variance
+                    evaluated(network, x)
+                    seen += 1
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+    if not seen:
+        raise DomainError("prune: batch norms: expected calibration batches of at least 2 samples")

@@ -7,27 +7,28 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mini_exp.pruning.graph import Group, Reader
-from mini_exp.pruning.selection import PruningSelection
+from mini_exp.pruning.graph import Reader
+from mini_exp.pruning.selection import GroupPath, PruningSelection
 from mini_exp.spectral import Floats, Integers
 
 
-def shrink(network: nn.Module, group: Group, index_set: Integers) -> None:
+def shrink(network: nn.Module, path: GroupPath, rescale_dropout: bool) -> None:
     """Keep only some channels of a group; readers lose the columns of the others.
 
     Parameters
     ----------
     network : nn.Module
         Changed in place.
-    group : Group
-    index_set : (k,) int64
-        Ascending.
+    path : GroupPath
+        The group and the channels that stay.
+    rescale_dropout : bool
+        Multiply the group's dropout probabilities by the kept share.
     """
-    kept = torch.from_numpy(np.ascontiguousarray(index_set))
+    group = path.group
+    kept = torch.from_numpy(path.index_set)
     for name in group.writers:
         module: Any = network.get_submodule(name)
         _replace(module, "weight", lambda tensor: _rows(tensor, kept))
@@ -42,13 +43,16 @@ def shrink(network: nn.Module, group: Group, index_set: Integers) -> None:
         module = network.get_submodule(reader.module)
         _replace(module, "weight", functools.partial(_columns, reader=reader, kept=kept))
         _set_size(module, "in", len(kept) * reader.positions)
+    for name in group.dropouts if rescale_dropout else ():
+        module = network.get_submodule(name)
+        module.p = module.p * len(kept) / group.width
 
 
 def smaller_network(network: nn.Module, selection: PruningSelection) -> nn.Module:
     """A copy of an unpruned network with the selection's sizes, to load a saved state into."""
     smaller = copy.deepcopy(network)
-    for kept in selection.groups:
-        shrink(smaller, kept.group, kept.index_set)
+    for path in selection.groups:
+        shrink(smaller, path, selection.rescale_dropout)
     return smaller
 
 
@@ -116,13 +120,6 @@ def shift(network: nn.Module, reader: Reader, offset: Floats, by_weight: bool) -
     if module.bias is None:
         module.bias = nn.Parameter(torch.zeros_like(added).to(module.weight.dtype))
     _replace(module, "bias", lambda bias: (bias.double() + added).to(bias.dtype))
-
-
-def rescale_dropout(network: nn.Module, group: Group, width: int) -> None:
-    """Multiply a group's dropout probabilities by the share of channels that it keeps."""
-    for name in group.dropouts:
-        module: Any = network.get_submodule(name)
-        module.p = module.p * width / group.width
 
 
 def _rows(tensor: Tensor, kept: Tensor) -> Tensor:

@@ -23,8 +23,8 @@ LARGEST_LOSS = 1e300  # sums and differences of losses must not overflow
 LARGEST_COST = 2**53 - 1
 """Up to here every whole number is a float64, and sums of costs are exact."""
 
-LARGEST_SEARCH = 2**17
-"""Partial solutions of a group that ``budget_widths`` extends at once; beyond, it splits."""
+FIRST_SEARCH, LARGEST_SEARCH = 2**15, 2**20
+"""Partial solutions per group that ``budget_widths`` holds at first and at most: 40 MB of each."""
 
 _PRICES = (1.0, 1.2, 1 / 1.2, 2.0, 1 / 2, 4.0, 1 / 4)  # of cost, over the best one; all give bounds
 _FIRST_STEP = 2.0**-8  # of the gap between the bound and the best solution known
@@ -274,7 +274,7 @@ def _chain(losses: Sequence[Floats], costs: Costs, order: list[int], largest: fl
     units: list[Floats] = []
     for loss in losses:
         small = np.flatnonzero(loss <= largest)
-        unit: Floats = np.rint(np.ldexp(loss[small], bits))
+        unit = np.asarray(np.rint(np.ldexp(loss[small], bits)), dtype=np.float64)
         lower = _below_all_before(unit)
         widths.append(small[lower] + 1.0)
         units.append(unit[lower])
@@ -427,9 +427,10 @@ def _best_within(
 ) -> Solution | None:
     """The best solution within ``rest`` if any has a loss within ``target``, else one or none."""
     best = None
-    parts = [chain]
+    parts = [(chain, FIRST_SEARCH)]
     while parts:
-        near = parts.pop().within(prices, target, rest)
+        part, allowed = parts.pop()
+        near = part.within(prices, target, rest)
         if near is None:
             continue
         price, _, solution = _relaxed(near, rest)
@@ -438,9 +439,10 @@ def _best_within(
         if near is None:
             continue
         try:
-            found = _search(near, [(1.0, price), *prices], target, rest)
+            found = _search(near, [(1.0, price), *prices], target, rest, allowed)
         except _TooManyError:
-            parts.extend(near.halves())
+            allowed = min(2 * allowed, LARGEST_SEARCH)  # where halves help little, size must
+            parts.extend((half, allowed) for half in near.halves())
             continue
         if found is not None and (best is None or found < best):
             best = found
@@ -449,10 +451,12 @@ def _best_within(
 
 
 class _TooManyError(Exception):
-    """More than ``LARGEST_SEARCH`` partial solutions."""
+    """More partial solutions than allowed."""
 
 
-def _search(chain: _Chain, prices: Sequence[Price], target: float, rest: float) -> Solution | None:
+def _search(
+    chain: _Chain, prices: Sequence[Price], target: float, rest: float, allowed: int
+) -> Solution | None:
     """``_best_within`` by extending solutions of the last groups group by group to the first."""
     bounds = [(price, chain.before(price), _limit(price, target, rest)) for price in prices]
     links = [0.0, *chain.links, 0.0]
@@ -471,7 +475,7 @@ def _search(chain: _Chain, prices: Sequence[Price], target: float, rest: float) 
             after = after[_undominated(new_loss[after], new_cost[after])]
             parts.append((new_loss[after], new_cost[after], np.full(len(after), k), after))
             held += len(after)
-            if held > LARGEST_SEARCH:
+            if held > allowed:
                 raise _TooManyError
         loss, cost, width, after = (np.concatenate(part) for part in zip(*parts, strict=True))
         if not links[group]:

@@ -130,9 +130,14 @@ def lambda_of_width(eigenvalues: npt.ArrayLike) -> Floats:
     >>> lambda_of_width([1.0, 1.0])
     array([1., 0.])
     """
-    mu = np.asarray(eigenvalues, dtype=np.float64)
-    if mu.ndim != 1 or not len(mu):
-        raise DomainError(f"degrees of freedom: expected eigenvalues (m,), got {mu.shape}")
+    values = numerical_spectrum(eigenvalues)
+    if values.ndim != 1 or not len(values):
+        raise DomainError(f"degrees of freedom: expected eigenvalues (m,), got {values.shape}")
+    largest = values.max()
+    if largest == 0:
+        return values
+    scale = np.exp2(np.floor(np.log2(largest)))  # sums must not overflow, nor digits change
+    mu = np.sort(values)[::-1] / scale
     width = np.arange(1, len(mu) + 1)
     positive = mu[mu > 0]
     lambdas = np.zeros(len(mu))
@@ -148,5 +153,5 @@ def lambda_of_width(eigenvalues: npt.ArrayLike) -> Floats:
             break
         wide = degrees_of_freedom(mu, np.exp(middle)) > width[below_rank]
         low, high = np.where(wide, middle, low), np.where(wide, high, middle)
-    lambdas[below_rank] = np.exp(high)
+    lambdas[below_rank] = scale * np.exp(high)
     return lambdas

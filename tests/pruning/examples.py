@@ -72,7 +72,7 @@ def cnn():
 def cnn_norm():
     return nn.Sequential(
         *(nn.BatchNorm2d(2), nn.Conv2d(2, 6, 3, bias=False), nn.BatchNorm2d(6), nn.ReLU()),
-        *(nn.AvgPool2d(2), nn.Conv2d(6, 5, 2, padding="same"), nn.SiLU()),
+        *(nn.AvgPool2d(2), nn.Conv2d(6, 5, 3, padding="same"), nn.SiLU()),
         *(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(20, 3)),
     )
 
@@ -239,9 +239,7 @@ def snapshot(network):
         "ids": {name: id(parameter) for name, parameter in network.named_parameters()},
         "grads": {name: p.requires_grad for name, p in network.named_parameters()},
         "modes": {name: module.training for name, module in network.named_modules()},
-        "hooks": sum(
-            len(m._forward_hooks) + len(m._forward_pre_hooks) for m in network.modules()
-        ),
+        "hooks": sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in network.modules()),
         "settings": {
             name: {
                 key: value
@@ -262,28 +260,26 @@ def assert_same(before, after):
 
 
 def read_rows(network, batches, group):
-    """What every reader of a group reads, by explicit loops: rows of m channels."""
+    """What every reader of a group reads, image by image and position by position: rows of m."""
     seen = defaultdict(list)
     handles = [
         network.get_submodule(reader.module).register_forward_pre_hook(
-            lambda _, arguments, key=reader.module: seen[key].append(arguments[0].clone())
+            lambda _, arguments, named, key=reader.module: seen[key].append(
+                (*arguments, *named.values())[0].clone()
+            ),
+            with_kwargs=True,
         )
         for reader in group.readers
     ]
     outputs(network, batches)
     for handle in handles:
         handle.remove()
-    rows = {}
-    for key, tensors in seen.items():
-        rows[key] = np.array(
-            [
-                [image[c * (image.numel() // group.width) + p] for c in range(group.width)]
-                for tensor in tensors
-                for image in tensor.reshape(len(tensor), -1)
-                for p in range(tensor[0].numel() // group.width)
-            ]
-        )
-    return rows
+    return {
+        key: np.concatenate([t.reshape(len(t), group.width, -1) for t in tensors])
+        .transpose(0, 2, 1)
+        .reshape(-1, group.width)
+        for key, tensors in seen.items()
+    }
 
 
 def least_squares(rows, target, ridge):
@@ -306,9 +302,9 @@ def naively_pruned(network, selection, batches, weights="reconstruct", intercept
         group, kept = path.group, sorted(path.index_path)
         if len(kept) == group.width:
             continue
-        for key, phi in read_rows(network, batches, group).items():
-            mean = phi.mean(axis=0) if intercept else np.zeros(group.width)
-            phi = phi - mean
+        for key, rows in read_rows(network, batches, group).items():
+            mean = rows.mean(axis=0) if intercept else np.zeros(group.width)
+            phi = rows - mean
             a = np.zeros((group.width, group.width))
             if weights == "slice":
                 a[kept, kept] = 1

@@ -8,6 +8,7 @@ from mini_exp.errors import DomainError
 from mini_exp.spectral.degrees_of_freedom import (
     degrees_of_freedom,
     degrees_of_freedom_derivative,
+    lambda_of_width,
     numerical_spectrum,
 )
 from tests import oracles
@@ -171,3 +172,74 @@ def test_rank_is_found():
 def test_not_a_spectrum(bad):
     with pytest.raises(DomainError, match="finite eigenvalues of a positive semi-definite matrix"):
         numerical_spectrum(bad)
+
+
+# λ of a width
+
+
+MODERATE = st.lists(
+    st.one_of(st.just(0.0), st.sampled_from([1.0, 2.0]), st.floats(1e-9, 1e3)),
+    min_size=1,
+    max_size=8,
+)
+
+
+@PROPERTY
+@given(mu=MODERATE)
+def test_lambda_of_width_inverts_n(mu):
+    mu = numerical_spectrum(mu)
+    rank = np.count_nonzero(mu)
+    lambdas = lambda_of_width(mu)
+    assert lambdas.shape == (len(mu),)
+    for k, lambda_ in enumerate(lambdas, start=1):
+        if k >= rank:
+            assert lambda_ == 0
+        else:
+            assert oracles.degrees_of_freedom_of(mu, lambda_) == pytest.approx(k, rel=1e-9)
+    dof = degrees_of_freedom(mu, lambdas)
+    assert (np.ceil(dof) <= np.arange(1, len(mu) + 1)).all()
+    assert (np.diff(lambdas) <= 0).all()
+
+
+@pytest.mark.parametrize("m", [2, 5, 50])
+def test_lambda_of_width_of_equal_eigenvalues(m):
+    """m μ / (μ + λ) = k at λ = μ (m/k − 1)."""
+    k = np.arange(1, m + 1)
+    assert_allclose(lambda_of_width(np.full(m, 3.0)), 3 * (m / k - 1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-290, 1e-8, 1e8, 1e290])
+def test_lambda_of_width_follows_the_scale(scale):
+    mu = np.logspace(0, -12, 20)
+    assert_allclose(lambda_of_width(scale * mu), scale * lambda_of_width(mu), rtol=1e-10)
+
+
+def test_lambda_of_width_knows_no_order():
+    mu = np.array([1.0, 5.0, 0.0, 3.0])
+    assert_array_equal(lambda_of_width(mu), lambda_of_width(np.sort(mu)))
+
+
+def test_lambda_of_width_0_where_nothing_is_lost():
+    assert_array_equal(lambda_of_width([0.0, 0.0]), [0, 0])
+    assert_array_equal(lambda_of_width([7.0, 0.0]), [0, 0])
+
+
+@pytest.mark.parametrize("mu", [[1e308, 1e308, 1e307], [5e-324] * 3])
+def test_lambda_of_width_at_the_ends_of_the_range(mu):
+    # BUG C: overflow of the sum; log(0)
+    lambdas = lambda_of_width(mu)
+    assert np.isfinite(lambdas).all()
+    assert (np.diff(lambdas) <= 0).all()
+
+
+@pytest.mark.parametrize("mu", [1.0, [], [[1.0, 2.0]]])
+def test_lambda_of_width_needs_one_row(mu):
+    with pytest.raises(DomainError, match=r"expected eigenvalues \(m,\), got"):
+        lambda_of_width(mu)
+
+
+@pytest.mark.parametrize("mu", [[np.nan, 1.0, 2.0], [-1.0, 2.0, 1.0], [np.inf, 1.0, 2.0]])
+def test_lambda_of_width_of_no_spectrum(mu):
+    # BUG C: no check, zeros or a warning instead ("Raises DomainError")
+    with pytest.raises(DomainError, match="eigenvalue"):
+        lambda_of_width(mu)

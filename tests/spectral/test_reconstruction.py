@@ -166,3 +166,55 @@ def test_index_set_without_the_replicate_axis():
 def test_ridge_outside_the_domain(ridge):
     with pytest.raises(DomainError, match="expected a finite ridge ≥ 0, got"):
         reconstruction_matrix(second_moments(activations()), J, ridge)
+
+
+# Other units restored from these
+
+
+def others(seed=7):
+    rng = np.random.default_rng(seed)
+    phi = activations()
+    return phi, np.tanh(phi @ rng.standard_normal((6, 6))) + 0.1 * rng.standard_normal(phi.shape)
+
+
+def cross_moments(psi, phi):
+    return psi.swapaxes(1, 2) @ phi / phi.shape[1]
+
+
+@pytest.mark.parametrize("ridge", [0.0, 1e-3, 1.0])
+def test_cross_equals_least_squares_for_the_other_units(ridge):
+    phi, psi = others()
+    sigma = second_moments(phi)
+    a = reconstruction_matrix(sigma, J, ridge, cross_moments(psi, phi))
+    for r in range(2):
+        root = np.sqrt(20 * ridge * np.trace(sigma[r]) / 6)
+        rows = np.vstack([phi[r][:, J[r]], root * np.eye(3)])
+        wanted = np.vstack([psi[r], np.zeros((3, 6))])
+        expected, *_ = np.linalg.lstsq(rows, wanted, rcond=None)
+        assert_allclose(a[r], expected.T, atol=1e-11)
+
+
+def test_cross_with_the_units_themselves_changes_nothing():
+    sigma = second_moments(activations())
+    assert_array_equal(
+        reconstruction_matrix(sigma, J, 1e-6, sigma), reconstruction_matrix(sigma, J, 1e-6)
+    )
+
+
+def test_cross_where_the_kept_units_are_dependent():
+    """The minimiser of smallest norm: what least squares by SVD gives."""
+    phi, psi = others()
+    phi[:, :, 3] = phi[:, :, 1]
+    phi[:, :, 2] = 0
+    j = np.array([[1, 2, 3], [1, 2, 3]])
+    a = reconstruction_matrix(second_moments(phi), j, 0.0, cross_moments(psi, phi))
+    for r in range(2):
+        expected, *_ = np.linalg.lstsq(phi[r][:, j[r]], psi[r], rcond=1e-10)
+        assert_allclose(a[r], expected.T, atol=1e-9)
+    assert not a[:, :, 1].any()
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (2, 6, 5), (1, 6, 6), (2, 6, 3)])
+def test_cross_of_another_shape(shape):
+    with pytest.raises(ShapeError, match=r"expected a cross \(2, 6, 6\), got"):
+        reconstruction_matrix(second_moments(activations()), J, 0.0, np.ones(shape))

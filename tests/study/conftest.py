@@ -8,6 +8,9 @@ import yaml
 
 from mini_exp.config import load_config
 from mini_exp.study.replicates import chunk
+from tests.reliability.conftest import tried
+
+__all__ = ["tried"]
 
 SMOKE = Path(__file__).parents[2] / "configs" / "smoke.yaml"
 

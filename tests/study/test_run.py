@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -16,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,8 +30,8 @@ from mini_exp.config import load_config
 from mini_exp.errors import ConfigError, MiniExpError
 from mini_exp.report import figures as report_figures
 from mini_exp.study import run
-from mini_exp.study.replicates import BLOCK
-from mini_exp.study.run import check_sizes
+from mini_exp.study.replicates import BLOCK, sampled_data
+from mini_exp.study.run import check_memory
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ["jump", "stages", "table1_distributions", "widths_over_rho"]
@@ -131,9 +131,9 @@ def finished(undisturbed, tmp_path):
     return Study(undisturbed.config, tmp_path / "results")
 
 
-@pytest.fixture(scope="module")
-def scheduler():
-    """The address of a cluster that some other process runs."""
+@contextlib.contextmanager
+def cluster():
+    """A process that runs a cluster, and the address of its scheduler."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.study.cluster"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -142,8 +142,15 @@ def scheduler():
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    yield process.stdout.readline().strip()
+    yield process, process.stdout.readline().strip()
     process.communicate()
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    """The address of a cluster that some other process runs."""
+    with cluster() as (_, address):
+        yield address
 
 
 # What an undisturbed study writes
@@ -295,7 +302,7 @@ def test_an_external_scheduler(undisturbed, empty, scheduler):
 # Faults
 
 
-def test_a_worker_killed_in_mid_chunk(undisturbed, empty):
+def test_a_worker_killed_in_mid_chunk(undisturbed, empty, tried):
     process = empty.started("--replicates", "100", "--workers", "1")
     until_first_chunk(process)
     workers = [
@@ -312,9 +319,33 @@ def test_a_worker_killed_in_mid_chunk(undisturbed, empty):
     assert (result.code, result.err) == (0, [])
     assert len(chunks(result.out)) == 1
     assert empty.replicates == undisturbed.replicates
+    tried("SIGKILL of a study's worker", "success, same bytes")
 
 
-def test_interrupted_and_resumed(undisturbed, empty, scheduler):
+def test_a_scheduler_lost_in_mid_study(undisturbed, empty, scheduler, tried):
+    with cluster() as (process, address):
+        running = empty.started("--replicates", "100", "--scheduler", address)
+        until_first_chunk(running)
+        process.kill()
+        result = ended(running)
+    assert (result.code, result.err) == (
+        1,
+        [
+            "mini-exp: study: the scheduler is gone; finished chunks are kept: run the same "
+            "command again"
+        ],
+    )
+    assert [path.name for path in empty.folder.iterdir()] == ["chunks"]
+
+    result = empty("--replicates", "100", "--scheduler", scheduler)
+    assert (result.code, result.err) == (0, [])
+    assert "study: 1 of 2 chunks are there" in result.out
+    assert len(chunks(result.out)) == 1
+    assert empty.replicates == undisturbed.replicates
+    tried("a scheduler that is lost in mid-study", "one line, exit 1; next run: same bytes")
+
+
+def test_interrupted_and_resumed(undisturbed, empty, scheduler, tried):
     """Ctrl-C reaches the whole group of processes."""
     process = empty.started("--replicates", "100", "--workers", "1")
     until_first_chunk(process)
@@ -329,9 +360,10 @@ def test_interrupted_and_resumed(undisturbed, empty, scheduler):
     assert "study: 1 of 2 chunks are there" in result.out
     assert len(chunks(result.out)) == 1
     assert empty.replicates == undisturbed.replicates
+    tried("SIGINT during study", "exit 130, one line; next run: same bytes")
 
 
-def test_a_damaged_chunk_is_computed_again(undisturbed, finished, scheduler):
+def test_a_damaged_chunk_is_computed_again(undisturbed, finished, scheduler, tried):
     path = finished.folder / "chunks" / "000050-000100.npz"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -342,6 +374,7 @@ def test_a_damaged_chunk_is_computed_again(undisturbed, finished, scheduler):
     assert "study: 1 of 2 chunks are there" in result.out
     assert chunks(result.out) == [(50, 99)]
     assert finished.replicates == undisturbed.replicates
+    tried("a study's chunk with a flipped bit", "computed again, same bytes")
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "gone"])
@@ -412,12 +445,13 @@ def unreachable(config_file, tmp_path_factory):
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_an_unreachable_scheduler(unreachable, address):
+def test_an_unreachable_scheduler(unreachable, address, tried):
     study, process = unreachable[address]
     result = ended(process, timeout=15)
     assert (result.code, result.out, len(result.err)) == (1, [], 1)
     assert f"--scheduler {address}: cannot be reached" in result.err[0]
     assert not study.folder.exists()
+    tried("a scheduler that cannot be reached", "one line, exit 1")
 
 
 # Numbers that cannot be
@@ -448,51 +482,84 @@ def test_numbers_out_of_range(config_file, tmp_path, monkeypatch, options):
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)], ids=["3", "20"])
-def test_killed_with_all_workers_at_random_moments(undisturbed, tmp_path, kills):
-    """As when the machine goes down: the next call ends with the same tables."""
-    moments = random.Random(1701)
-    for kill in range(kills):
-        study = without_study(undisturbed, tmp_path / str(kill))
-        process = study.started("--replicates", "100", "--workers", "2")
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=moments.uniform(0, 8))
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        assert study("--replicates", "100", "--workers", "2").code == 0
-        for name in ("replicates.csv", "scores.csv", "sweeps.csv", "table1.csv"):
-            assert (study.folder / name).read_bytes() == (undisturbed.folder / name).read_bytes()
-        assert not list(study.results.rglob("*.partial"))
-
-
 def with_memory(monkeypatch, gigabytes):
     memory = SimpleNamespace(available=int(gigabytes * 1e9))
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
 
 
-@pytest.mark.parametrize(("gigabytes", "workers"), [(1.4, 2), (2.5, 3), (4, 1), (0.51, 1)])
-def test_a_chunk_larger_than_memory_names_one_that_fits(config, monkeypatch, gigabytes, workers):
-    with_memory(monkeypatch, gigabytes)
+@pytest.mark.parametrize("gigabytes", [0.7, 0.9, 4, 0.51])
+def test_a_chunk_larger_than_memory_names_one_that_fits(config, gigabytes):
+    free = gigabytes * 1e9
     with pytest.raises(ConfigError, match=r"^--chunk: .* need .* GB .*; use --chunk \d+$") as info:
-        check_sizes(config, 10**7, 10**7, workers)
+        check_memory(config, 10**7, 10**7, free)
     named = int(str(info.value).rsplit(" ", 1)[1])
     assert named % BLOCK == 0
-    check_sizes(config, 10**7, named, workers)
+    check_memory(config, 10**7, named, free)
     larger = named * 11 // 10 // BLOCK * BLOCK + 2 * BLOCK
     with pytest.raises(ConfigError, match=f"use --chunk {named}"):
-        check_sizes(config, 10**7, larger, workers)
+        check_memory(config, 10**7, larger, free)
 
 
-def test_a_chunk_is_no_larger_than_the_study(config, monkeypatch):
-    with_memory(monkeypatch, 0.51)
-    check_sizes(config, 60, 10**7, 1)
+def test_a_chunk_is_no_larger_than_the_study(config):
+    check_memory(config, 60, 10**7, 0.51e9)
 
 
 @pytest.mark.parametrize("gigabytes", [0, 0.25, 0.5001])
-def test_memory_for_no_chunk_at_all_is_not_answered_with_the_same_chunk(
-    config, monkeypatch, gigabytes
-):
-    with_memory(monkeypatch, gigabytes)
+def test_memory_for_no_chunk_at_all_is_not_answered_with_the_same_chunk(config, gigabytes):
     with pytest.raises(ConfigError, match=r"GB are free; (?!use --chunk)"):
-        check_sizes(config, 1000, BLOCK, 1)
+        check_memory(config, 1000, BLOCK, gigabytes * 1e9)
+
+
+def test_a_large_population_takes_memory_too(config_file):
+    check_memory(load_config(config_file, ["study.n_population=1000000"]), 1000, BLOCK, 2e9)
+    config = load_config(config_file, ["study.n_population=2000000"])
+    with pytest.raises(ConfigError, match=r"2\.0 GB are free; .* a smaller study\.n_population$"):
+        check_memory(config, 1000, BLOCK, 2e9)
+
+
+def test_a_draw_of_the_population_takes_no_more_than_is_reckoned(config_file):
+    """While one variant's population is drawn, the one before's is still there."""
+    n = 100_000
+    config = load_config(config_file, [f"study.n_population={n}"])
+    tracemalloc.start()
+    for settings in config.variants.values():
+        data = sampled_data(settings, config.study, 0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert data["population"][0].shape == (1, n, 30)
+    assert run.DRAW / 2 < peak / n < run.DRAW
+
+
+def test_local_workers_share_the_memory_that_is_free(config_file, tmp_path, monkeypatch):
+    memory = SimpleNamespace(available=2.0e9)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    arguments = ["study", str(config_file), "--results", str(tmp_path), "--workers", "4"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "in which 0.5 GB are free; use fewer workers" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [([(8e9, 1), (6e9, 2)], 3e9), ([(8e9, 4), (0, 1)], 2e9), ([(0, 2)], np.inf)],
+)
+def test_memory_of_a_task_on_workers_elsewhere(limits, expected):
+    workers = {
+        f"tcp://10.0.0.{i}:1": {"memory_limit": limit, "nthreads": threads}
+        for i, (limit, threads) in enumerate(limits)
+    }
+    client = SimpleNamespace(scheduler_info=lambda: {"workers": workers})
+    assert run.memory_of_a_task(client) == expected
+
+
+def test_memory_of_workers_elsewhere_is_what_counts(empty, scheduler, tried):
+    """Whatever is free on this machine."""
+    many = str(10**9)
+    result = empty("--replicates", many, "--chunk", many, "--scheduler", scheduler)
+    total = psutil.virtual_memory().total
+    assert (result.code, len(result.err)) == (2, 1)
+    found = re.search(r" ([\d.]+) GB are free; use --chunk \d+$", result.err[0])
+    assert float(found[1]) == pytest.approx((total - run.WORKSPACE) / 1e9, abs=0.1)
+    assert not empty.folder.exists()
+    tried("a chunk that no worker elsewhere has memory for", "one line, exit 2")

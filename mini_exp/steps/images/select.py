@@ -39,12 +39,14 @@ def run(
         greedy_group_path(network, group, found.moments, settings.select.theta)
         for group in graph.groups
     ]
-    choose = settings.width.choose
+    choose, intercept = settings.width.choose, settings.compress.intercept
     if isinstance(choose, Budget):
         if choose.keep is not None:
             widths = uniform_widths(graph, choose.keep)
         elif choose.parameters is not None:
-            widths = widths_within(network, graph, found.moments, "parameters", choose.parameters)
+            widths = widths_within(
+                network, graph, found.moments, "parameters", choose.parameters, intercept
+            )
         else:
             widths = widths_within(network, graph, found.moments, "flops", choose.flops or 0.0)
     else:
@@ -55,7 +57,7 @@ def run(
                 f"{len(choose)}"
             )
         widths = named_widths(graph, dict(zip(names, choose, strict=True)))
-    selection = first_channels(paths, widths)
-    compression = Compression(**settings.compress.model_dump())
+    selection = first_channels(paths, widths, settings.compress.rescale_dropout)
+    compression = Compression(**settings.compress.model_dump(exclude={"rescale_dropout"}))
     smaller = compressed_network(network, selection, found.moments, batches, compression)
     return selection, state_of(smaller)
