@@ -196,6 +196,7 @@ class ImageData(_Section):
     kind: Literal["digits", "cifar10"] = Field("digits", description="which images")
     root: str | None = Field(None, description="folder of CIFAR-10's binary files")
     download: bool = Field(False, description="fetch CIFAR-10 into root if it is not there")
+    reencoded: bool = Field(False, description="they were re-encoded with loss; tables say so")
     n_train: Positive | None = Field(None, description="training images; all that are left")
     n_validation: Positive = Field(287, description="validation images, cut from the training set")
 

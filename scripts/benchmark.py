@@ -6,8 +6,11 @@ Every line is a ratio, or a time beside the limit it is held to. Medians of seve
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
 import os
+import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -18,9 +21,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch_pruning
 
+from mini_exp import prune
 from mini_exp.datasets.mini import mini_dataset
+from mini_exp.image_networks import ResNet, thesis_cnn
 from mini_exp.networks import initial_networks
+from mini_exp.pruning.flattened import flattened_spectra
+from mini_exp.pruning.graph import ChannelGraph, channel_graph
 from mini_exp.seeds import generator
 from mini_exp.spectral import Floats
 from mini_exp.spectral.selection import greedy_path, output_aware_weight, scaled_output_matrix
@@ -76,6 +84,36 @@ def command_line() -> None:
     show("mini-exp run configs/mini.yaml, every step fresh", f"{fresh:.2f} s", "at most 1 s")
 
 
+def signals(moments: int = 10) -> None:
+    """From a signal at a random moment until neither the process nor a worker of it is left."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's would ignore it
+    rng = np.random.default_rng(1701)
+    for name, latest in (("run", 5.0), ("study", 10.0)):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            times: list[float] = []
+            while len(times) < moments:
+                with tempfile.TemporaryDirectory() as folder:
+                    process = subprocess.Popen(
+                        (*MINI_EXP, name, "configs/mini.yaml", "--results", folder),
+                        cwd=ROOT,
+                        stdout=subprocess.PIPE,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
+                    )
+                    time.sleep(rng.uniform(0.1, latest))
+                    start = time.perf_counter()
+                    os.killpg(process.pid, number)
+                    process.communicate()  # ends when nobody holds the pipe any more
+                    if process.returncode == 128 + number:  # it had not finished before
+                        times.append(time.perf_counter() - start)
+            show(
+                f"{number.name} at {moments} random moments of a {name}, slowest",
+                f"{max(times):.2f} s",
+                "at most 2 s",
+            )
+            show("  median", f"{statistics.median(times):.2f} s")
+
+
 def selection(m: int = 1000, picks: int = 500) -> None:
     """Greedy selection at the size of the thesis's example, and one naive evaluation of 𝒞."""
     rng = np.random.default_rng(0)
@@ -125,6 +163,48 @@ def batch(epochs: int) -> None:
             pass
 
 
+def pruning() -> None:
+    """The thesis's CNN and a ResNet-20, 2000 images of noise, random weights: speed is the same."""
+    x, classes = torch.randn(2000, 3, 32, 32), torch.randint(0, 10, (2000,))
+    batches = list(x.contiguous(memory_format=torch.channels_last).split(100))
+    network = thesis_cnn().eval()
+
+    def taylor() -> None:
+        copied = copy.deepcopy(network)
+        importance = torch_pruning.importance.GroupTaylorImportance()
+        pruner = torch_pruning.pruner.BasePruner(
+            *(copied, batches[0][:1], importance), ignored_layers=[copied.output]
+        )
+        for batch, y in zip(batches, classes.split(100), strict=True):
+            torch.nn.functional.cross_entropy(copied(batch), y).backward()
+        pruner.step()
+
+    ours = seconds(lambda: prune(network, batches, keep=0.5))
+    theirs = seconds(taylor)
+    show("pruning the thesis's CNN, 2000 images", f"{ours:.2f} s", "limit 1.5 s")
+    show("  over Torch-Pruning's Taylor", f"{ours / theirs:.2f}", f"limit 1 ({theirs:.2f} s)")
+    taken = seconds(lambda: prune(ResNet(20).eval(), batches, keep=0.5), repeats=3)
+    show("pruning a ResNet-20, 2000 images", f"{taken:.2f} s", "limit 5 s")
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        taken, memory = pool.apply(flattened)
+    show("degrees of freedom of 32 768 units, 2000 images", f"{taken:.1f} s", "limit 6 s")
+    show("  memory above network and images", f"{memory:.0f} MB", "limit 300 MB")
+
+
+def flattened() -> tuple[float, float]:
+    """Seconds and megabytes for the spectrum of the first layer; in a process of its own."""
+    x = torch.randn(2000, 3, 32, 32)
+    network = thesis_cnn().eval()
+    graph = channel_graph(network, x[:1])
+    first = ChannelGraph(graph.groups[:1], graph.layers)
+    flattened_spectra(network, first, x[:100], 100)  # what libraries allocate once
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    flattened_spectra(network, first, x, 100)
+    taken = time.perf_counter() - start
+    return taken, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3
+
+
 def study_growth() -> None:
     """Seconds of a study with few epochs, against its number of replicates."""
     cheap = ("study.n_population=200", "study.rho_num=2", "train.epochs=2", "finetune.epochs=2")
@@ -159,5 +239,7 @@ if __name__ == "__main__":
         study_growth()
     else:
         command_line()
+        signals()
         selection()
         training()
+        pruning()

@@ -16,15 +16,19 @@ def blocks() -> dict[str, str]:
     verdicts = [line for line in claims.splitlines() if line.startswith("|")]
     end = next(i for i, line in enumerate(verdicts) if line.startswith("| C10"))
     table = (RESULTS / "mini" / "table1.md").read_text(encoding="utf-8").strip()
-    comparisons = {name: _differences(name) for name in ("digits", "cifar10")}
+    comparisons = {
+        name + suffix: _table(name, header)
+        for name in ("digits", "cifar10")
+        for suffix, header in (("", "| Widths"), ("_budget", "| Budget"))
+    }
     return {"verdicts": "\n".join(verdicts[: end + 1]), "table1": table, **comparisons}
 
 
-def _differences(name: str) -> str:
-    """The first table of a comparison: spectral pruning minus Torch-Pruning."""
+def _table(name: str, header: str) -> str:
+    """A table of a comparison by how its header begins."""
     text = (RESULTS / name / "compare" / "compare.md").read_text(encoding="utf-8")
     lines = text.splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("| Widths"))
+    start = next(i for i, line in enumerate(lines) if line.startswith(header))
     return "\n".join(itertools.takewhile(lambda line: line.startswith("|"), lines[start:]))
 
 

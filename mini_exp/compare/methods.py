@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +31,6 @@ from mini_exp.pruning.statistics import (
 )
 from mini_exp.spectral import Floats, Integers
 
-Weights = Literal["reconstruct", "slice"]
 THETAS = (0.0, 0.5, 1.0)
 
 
@@ -78,6 +77,8 @@ class Candidates:
     batch_size : int
     rng : numpy.random.Generator
         Of the random ranking.
+    tied : bool
+        Prune channels tied by skip connections, too.
     """
 
     network: nn.Module
@@ -85,6 +86,7 @@ class Candidates:
     y: Tensor
     batch_size: int
     rng: np.random.Generator
+    tied: bool = True
     graph: ChannelGraph = field(init=False)
     batches: Sequence[Tensor] = field(init=False)
     moments: Mapping[str, Moments] = field(init=False)
@@ -95,7 +97,7 @@ class Candidates:
         self.x = self.x.contiguous(memory_format=torch.channels_last)
         self.batches = list(self.x.split(self.batch_size))
         started = time.perf_counter()
-        self.graph = pruning_graph(self.network, self.batches)
+        self.graph = pruning_graph(self.network, self.batches, self.tied)
         self.moments = reader_moments(self.network, group_readers(self.graph.groups), self.batches)
         self.statistics_seconds = time.perf_counter() - started
 
@@ -212,7 +214,3 @@ def latency_ms(network: nn.Module, x: Tensor, repeats: int = 7) -> float:
         torch.set_num_threads(threads)
         network.train(was_training)
     return float(np.median(seconds[1:])) * 1e3
-
-
-Train = Callable[[nn.Module, int], nn.Module]
-"""Trains a network on; the number tells which stream of random orders to use."""

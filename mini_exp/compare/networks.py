@@ -60,6 +60,7 @@ def network_rows(
         y[:n],
         settings.covariance.batch_size,
         generator(seed, "random units", r),
+        settings.select.tied,
     )
     full = np.array([group.width for group in candidates.graph.groups])
     sizes = _sizes(candidates, original, full, data)

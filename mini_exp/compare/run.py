@@ -69,11 +69,13 @@ def compare_pages(
     """Every file of ``compare/``."""
     summary = tables.summary_table(frame, config.compare.confidence)
     differences = tables.differences_table(frame, config.compare.confidence)
-    text = tables.compare_markdown(config, settings, splits, summary, differences)
+    budgets = tables.budgets_table(frame, config.compare.confidence)
+    text = tables.compare_markdown(config, settings, splits, summary, differences, budgets)
     pages = {
         "networks.csv": _csv(frame),
         "summary.csv": _csv(summary),
         "differences.csv": _csv(differences),
+        "budgets.csv": _csv(budgets),
         "compare.md": text.encode(),
         "config.yaml": config.as_yaml().encode(),
     }
@@ -91,8 +93,9 @@ class _Ledger:
         self.path = folder / "ledger.json"
         settings = next(iter(config.variants.values()))
         compare = config.compare.model_dump(mode="json")
+        unused: Any = {"width": True, "compress": True, "select": {"theta"}}
         self.made_for: dict[str, Any] = {
-            "settings": settings.model_dump(mode="json", exclude={"width", "select", "compress"}),
+            "settings": settings.model_dump(mode="json", exclude=unused),
             "compare": {key: compare[key] for key in ("keep", "parameters", "flops")},
             "images": images,
             "code": code_hashes("mini_exp.compare.networks"),

@@ -8,7 +8,7 @@ from scipy.special import stdtrit
 
 from mini_exp.compare.methods import METHODS, SCRATCH, SPECTRAL, TORCH_PRUNING, Method
 from mini_exp.config import ImageConfig, ImageSettings
-from mini_exp.report.document import template
+from mini_exp.report.document import image_source, template
 from mini_exp.report.tables import markdown
 from mini_exp.spectral import Floats
 from mini_exp.types import ImageSplits
@@ -83,13 +83,33 @@ def differences_table(frame: pd.DataFrame, confidence: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _accuracies(part: pd.DataFrame, method: Method, stage: str) -> Floats:
+def budgets_table(frame: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """Exact widths minus uniform ones at the same budget, on the same networks, in points.
+
+    One row per budget and stage, of spectral pruning; accuracies are of the validation set.
+    """
+    rows = []
+    for widths in frame["widths"].unique():
+        budget, _, kind = widths.partition(", ")
+        if kind != "exact":
+            continue
+        for stage in ("pruned", "finetuned"):
+            exact, uniform = (
+                _accuracies(frame[frame["widths"] == name], SPECTRAL, stage, "validation")
+                for name in (widths, f"{budget}, uniform")
+            )
+            mean, half = mean_interval(100 * (exact - uniform), confidence)
+            rows.append({"budget": budget, "stage": stage, "difference": mean, "half": half})
+    return pd.DataFrame(rows, columns=["budget", "stage", "difference", "half"])
+
+
+def _accuracies(part: pd.DataFrame, method: Method, stage: str, split: str = "test") -> Floats:
     chosen = part[
         (part["method"] == method.name)
         & (part["weights"] == method.weights)
         & (part["stage"] == stage)
     ]
-    values: Floats = chosen.sort_values("network")["test_accuracy"].to_numpy()
+    values: Floats = chosen.sort_values("network")[f"{split}_accuracy"].to_numpy()
     return values
 
 
@@ -99,6 +119,7 @@ def compare_markdown(
     splits: ImageSplits,
     summary: pd.DataFrame,
     differences: pd.DataFrame,
+    budgets: pd.DataFrame,
 ) -> str:
     """The comparison's page."""
     sets = [widths for widths in summary["widths"].unique() if widths != "all"]
@@ -127,12 +148,11 @@ def compare_markdown(
             "table": markdown(header, cells, 2),
         }
     original = summary[summary["widths"] == "all"].iloc[0]
+    budget_cells = [
+        [str(budget), *_signed(part)] for budget, part in budgets.groupby("budget", sort=False)
+    ]
     difference_cells = [
-        [
-            str(widths),
-            *(f"{d:+.1f} ± {h:.1f}" for d, h in zip(part["difference"], part["half"], strict=True)),
-        ]
-        for widths, part in differences.groupby("widths", sort=False)
+        [str(widths), *_signed(part)] for widths, part in differences.groupby("widths", sort=False)
     ]
     difference_header = [
         f"{stage}: minus {method.name.removeprefix('Torch-Pruning ')}"
@@ -141,6 +161,7 @@ def compare_markdown(
     ]
     return template("compare.md").render(
         settings=settings,
+        source=image_source(settings.data),
         compare=config.compare,
         n_train=len(splits.train),
         n_validation=len(splits.validation),
@@ -154,8 +175,14 @@ def compare_markdown(
         },
         sections=sections,
         differences=markdown(["Widths", *difference_header], difference_cells, 1),
-        n_methods=len(METHODS) + 1,
+        budgets=markdown(["Budget", "Right after", "Fine-tuned"], budget_cells, 1),
+        n_methods=len(METHODS),
     )
+
+
+def _signed(differences: pd.DataFrame) -> list[str]:
+    pairs = zip(differences["difference"], differences["half"], strict=True)
+    return [f"{difference:+.1f} ± {half:.1f}" for difference, half in pairs]
 
 
 def _percent(mean: float, half: float) -> str:

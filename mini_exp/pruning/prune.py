@@ -134,16 +134,14 @@ def prune(
     graph = pruning_graph(network, batches, tied)
     moments = reader_moments(network, group_readers(graph.groups), batches)
     paths = [greedy_group_path(network, group, moments, theta) for group in graph.groups]
-    if keep is not None:
-        chosen = uniform_widths(graph, keep)
-    elif widths is not None:
-        chosen = named_widths(graph, widths)
-    elif parameters is not None:
-        chosen = widths_within(
-            network, graph, moments, "parameters", parameters, intercept=intercept
-        )
-    elif flops is not None:
-        chosen = widths_within(network, graph, moments, "flops", flops)
+    chosen = chosen_widths(
+        *(network, graph, moments),
+        keep=keep,
+        widths=widths,
+        parameters=parameters,
+        flops=flops,
+        intercept=intercept,
+    )
     warn_of_few_samples(graph, moments, chosen)
     selection = first_channels(paths, chosen, rescale_dropout)
     return compressed_network(network, selection, moments, batches, compression), selection
@@ -170,6 +168,27 @@ def pruning_graph(network: nn.Module, batches: Batches, tied: bool = True) -> Ch
     if not graph.groups:
         raise DomainError("prune: expected a layer between input and output to prune, got none")
     return graph
+
+
+def chosen_widths(
+    network: nn.Module,
+    graph: ChannelGraph,
+    moments: Mapping[str, Moments],
+    *,
+    keep: float | None = None,
+    widths: Mapping[str, int] | None = None,
+    parameters: float | None = None,
+    flops: float | None = None,
+    intercept: bool = False,
+) -> Integers:
+    """The width of every group by the one rule that is given, (G,); see ``prune``."""
+    if keep is not None:
+        return uniform_widths(graph, keep)
+    if widths is not None:
+        return named_widths(graph, widths)
+    if parameters is not None:
+        return widths_within(network, graph, moments, "parameters", parameters, intercept)
+    return widths_within(network, graph, moments, "flops", flops or 0.0, intercept)
 
 
 def widths_within(

@@ -16,7 +16,7 @@ import numpy as np
 from markdown_it import MarkdownIt
 
 from mini_exp import __version__
-from mini_exp.config import Config, ImageConfig, ImageSettings, Settings, keys, setting
+from mini_exp.config import Config, ImageConfig, ImageData, ImageSettings, Settings, keys, setting
 from mini_exp.pruning.selection import PruningSelection
 from mini_exp.report import tables
 from mini_exp.spectral.published import STARTING_P
@@ -117,6 +117,7 @@ def image_report_markdown(
         name=config.name,
         variants=config.variants,
         main=next(iter(config.variants)),
+        source=image_source(next(iter(config.variants.values())).data),
         first=next(iter(config.variants.values())),
         stages=tables.markdown(tables.TABLE1_HEADER, stages, 2),
         widths=tables.markdown(
@@ -129,6 +130,20 @@ def image_report_markdown(
         settings=tables.markdown(["Setting", *config.variants], shown, 1 + len(config.variants)),
         versions=_versions("numpy", "scipy", "torch", "torch-pruning", "pandas", "matplotlib"),
     )
+
+
+def image_source(data: ImageData) -> str:
+    """What the images are, for every table.
+
+    Examples
+    --------
+    >>> image_source(ImageData(kind="cifar10", root="data", reencoded=True))
+    'CIFAR-10, re-encoded with loss: accuracies are not those of the official images'
+    """
+    if data.kind == "digits":
+        return "scikit-learn's 8 × 8 digits"
+    note = ", re-encoded with loss: accuracies are not those of the official images"
+    return "CIFAR-10" + note * data.reencoded
 
 
 def _versions(*packages: str) -> dict[str, str]:

@@ -110,7 +110,7 @@ def lambda_of_width(eigenvalues: npt.ArrayLike) -> Floats:
     Returns
     -------
     (m,) float64
-        Non-increasing, in the units of Σ: with width k, ⌈N(λ)⌉ ≤ k from this λ on.
+        Non-increasing, in the units of Σ: N(λ) ≤ k from this λ on, to rounding.
 
     Raises
     ------

@@ -122,7 +122,8 @@ def check_memory(config: Config, replicates: int, chunk_size: int, free: float) 
     widths = 16 * config.study.rho_num * max(len(s.model.widths) for s in config.variants.values())
     each = len(config.variants) * (KEPT + widths)
     left = free - WORKSPACE - DRAW * config.study.n_population
-    if min(chunk_size, replicates) * each <= left:
+    size = min(chunk_size, replicates)
+    if size * each <= left:
         return
     fits = int(max(left, 0) / each) // BLOCK * BLOCK
     if not fits:
@@ -131,7 +132,7 @@ def check_memory(config: Config, replicates: int, chunk_size: int, free: float) 
             f"{free / 1e9:.1f} GB are free; use fewer workers or a smaller study.n_population"
         )
     raise ConfigError(
-        f"--chunk: {chunk_size} replicates need {chunk_size * each / 1e9:.1f} GB in a worker, "
+        f"--chunk: {size} replicates need {size * each / 1e9:.1f} GB in a worker, "
         f"{left / 1e9:.1f} GB are free; use --chunk {fits}"
     )
 
@@ -161,13 +162,7 @@ def _cluster(workers: int, scheduler: str | None) -> Iterator[distributed.Client
                 raise MiniExpError(f"--scheduler {scheduler}: has no workers; start some") from None
             yield client
         return
-    # The resource tracker unblocks signals in the thread that starts it, and later threads and
-    # workers would have them unblocked too. If a study is killed, it warns that it clears away.
-    filters = (os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker:UserWarning")
-    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, filters))
-    tracker = threading.Thread(target=resource_tracker.ensure_running)
-    tracker.start()
-    tracker.join()
+    _start_resource_tracker()
     with (
         distributed.LocalCluster(
             n_workers=workers,
@@ -179,6 +174,19 @@ def _cluster(workers: int, scheduler: str | None) -> Iterator[distributed.Client
         distributed.Client(cluster) as client,
     ):
         yield client
+
+
+def _start_resource_tracker() -> None:
+    """Start the process that clears away what multiprocessing leaves behind if this one is killed.
+
+    It would warn that there was something. And starting it unblocks signals in the thread that
+    does so, and with it in the threads and workers that follow: hence a thread of its own.
+    """
+    filters = (os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker:UserWarning")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, filters))
+    thread = threading.Thread(target=resource_tracker.ensure_running)
+    thread.start()
+    thread.join()
 
 
 def _compute(

@@ -121,6 +121,24 @@ def test_tables_follow_from_the_networks_rows(compared_once):
         assert found == pytest.approx(expected, abs=1e-9)
 
 
+def test_budgets_are_judged_on_validation_images(compared_once):
+    folder = compared_once.directory / "compare"
+    rows = pd.read_csv(folder / "networks.csv", keep_default_na=False)
+    ours = rows[(rows["method"] == SPECTRAL.name) & (rows["weights"] == SPECTRAL.weights)]
+    budgets = pd.read_csv(folder / "budgets.csv")
+    assert len(budgets) == 4
+    for _, row in budgets.iterrows():
+        accuracy = {
+            kind: ours.loc[
+                (ours["widths"] == f"{row['budget']}, {kind}") & (ours["stage"] == row["stage"]),
+                "validation_accuracy",
+            ].to_numpy()
+            for kind in ("exact", "uniform")
+        }
+        difference = 100 * (accuracy["exact"] - accuracy["uniform"])
+        assert row["difference"] == pytest.approx(difference.mean(), abs=1e-9)
+
+
 def test_equal_widths_have_equal_sizes_and_budgets_hold(compared_once):
     rows = pd.read_csv(compared_once.directory / "compare" / "networks.csv", keep_default_na=False)
     sizes = rows.groupby(["network", "widths"])[["parameters", "flops"]].nunique()

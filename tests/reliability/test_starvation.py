@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import resource
@@ -23,9 +24,12 @@ MINIMAL = {
 }
 
 
-def mini_exp(*arguments: object, env: dict[str, str] | None = None, **options):
+PAGE = 4096  # what a small file takes on a disk in memory
+
+
+def mini_exp(*arguments: object, env: dict[str, str] | None = None, before=(), **options):
     return subprocess.run(
-        [sys.executable, "-m", "mini_exp", *map(str, arguments)],
+        [*before, sys.executable, "-m", "mini_exp", *map(str, arguments)],
         env=MINIMAL | (env or {}),
         capture_output=True,
         check=False,
@@ -48,24 +52,89 @@ def one_line(result: subprocess.CompletedProcess[bytes]) -> str:
     return lines[0]
 
 
+def with_file_size_limit(limit: int, *arguments: object) -> subprocess.CompletedProcess[bytes]:
+    return mini_exp(
+        *arguments,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+
+
 @pytest.mark.parametrize("limit", [0, 100, 20_000])
 def test_file_size_limit(small: Project, tried, limit: int) -> None:
     """What a full disk looks like to a writer."""
     before = small.digests()
-    result = mini_exp(
-        "run",
-        small.config,
-        "--results",
-        small.results,
-        "--force",
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-    )
+    result = with_file_size_limit(limit, "run", small.config, "--results", small.results, "--force")
     assert "cannot be written: File too large" in one_line(result)
     if limit < 1000:
         assert small.digests() == before
     assert not list(small.results.rglob("*.partial"))
     assert small("run").exit_code == 0  # and whatever was written is of use
-    tried("a full disk (file size limit)", "one line, exit 1; nothing half-written")
+    tried("a file size limit", "one line, exit 1; nothing half-written")
+
+
+@pytest.fixture(scope="module")
+def may_mount(tmp_path_factory: pytest.TempPathFactory) -> list[str] | None:
+    """What precedes a command that may mount a disk, which nobody else sees; None if nothing does.
+
+    Root may, and on most systems whoever becomes root of a user namespace.
+    """
+    mount = ("mount", "-t", "tmpfs", "none", str(tmp_path_factory.mktemp("disk")))
+    for before in (["unshare", "--user", "--map-root-user", "--mount"], ["unshare", "--mount"]):
+        with contextlib.suppress(OSError):  # there is no such program
+            if subprocess.run([*before, *mount], capture_output=True, check=False).returncode == 0:
+                return before
+    return None
+
+
+# Copies a results directory to a disk of some size, runs a command, copies what is there back.
+ON_A_SMALL_DISK = """
+size=$0; disk=$1; results=$2; shift 2
+mount -t tmpfs -o size=$size none "$disk" && cp -a "$results/." "$disk" || exit
+"$@"
+code=$?
+cp -a "$disk/." "$results"
+exit $code
+"""
+
+
+def with_room(
+    room: int, may_mount: list[str] | None, results: Path, command: str, *arguments: object
+) -> tuple[subprocess.CompletedProcess[bytes], str]:
+    """Run a command where only so many bytes can be written; and what kept it from writing more."""
+    if may_mount is None:
+        limited = with_file_size_limit(room, command, *arguments, "--results", results)
+        return limited, "File too large"
+    disk = results.parent / "disk"
+    disk.mkdir()
+    pages = sum(-(-path.stat().st_size // PAGE) for path in results.rglob("*") if path.is_file())
+    size = pages * PAGE + room
+    inside = ["sh", "-c", ON_A_SMALL_DISK, str(size), str(disk), str(results)]
+    limited = mini_exp(command, *arguments, "--results", disk, before=[*may_mount, *inside])
+    return limited, "No space left on device"
+
+
+@pytest.mark.parametrize("room", [0, 2 * PAGE, 16 * PAGE])
+def test_full_disk(small: Project, may_mount, tried, room: int) -> None:
+    before = small.digests()
+    result, reason = with_room(room, may_mount, small.results, "run", small.config, "--force")
+    assert f"cannot be written: {reason}" in one_line(result)
+    if room < 10_000:
+        assert small.digests() == before
+    assert not list(small.results.rglob("*.partial"))
+    assert small("run").exit_code == 0
+    tried(f"a full disk during run ({reason})", "one line, exit 1; nothing half-written")
+
+
+def test_full_disk_during_a_study(tmp_path: Path, may_mount, tried) -> None:
+    config = experiment_file(tmp_path / "quick.yaml", study={"n_population": 200})
+    results = tmp_path / "results"
+    results.mkdir()
+    size = ("--replicates", "50", "--workers", "1")
+    result, reason = with_room(4 * PAGE, may_mount, results, "study", config, *size)
+    assert f"000000-000050.npz: cannot be written: {reason}" in one_line(result)
+    assert not list(results.rglob("*.partial"))
+    assert not list(results.rglob("*.npz"))
+    tried(f"a full disk during study ({reason})", "one line, exit 1; nothing half-written")
 
 
 def test_results_below_a_file(quick: Path, tmp_path: Path, tried) -> None:

@@ -197,7 +197,8 @@ def test_lambda_of_width_inverts_n(mu):
         else:
             assert oracles.degrees_of_freedom_of(mu, lambda_) == pytest.approx(k, rel=1e-9)
     dof = degrees_of_freedom(mu, lambdas)
-    assert (np.ceil(dof) <= np.arange(1, len(mu) + 1)).all()
+    # Another order of the same sum may move the last digit over a whole number.
+    assert (np.ceil(dof * (1 - 1e-12)) <= np.arange(1, len(mu) + 1)).all()
     assert (np.diff(lambdas) <= 0).all()
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mini_exp.config import Budget, ImageSettings
 from mini_exp.errors import ConfigError
 from mini_exp.image_networks import new_network
 from mini_exp.image_training import calibration_batches, state_of, tensors, with_state
 from mini_exp.pruning.compression import Compression, compressed_network
-from mini_exp.pruning.prune import pruning_graph, widths_within
+from mini_exp.pruning.prune import chosen_widths, pruning_graph
 from mini_exp.pruning.selection import (
     PruningSelection,
     first_channels,
     greedy_group_path,
-    named_widths,
-    uniform_widths,
 )
 from mini_exp.types import ImageMoments, ImageSplits, NetworkState
 
@@ -39,24 +39,19 @@ def run(
         greedy_group_path(network, group, found.moments, settings.select.theta)
         for group in graph.groups
     ]
-    choose, intercept = settings.width.choose, settings.compress.intercept
+    choose = settings.width.choose
+    names = [group.name for group in graph.groups]
+    rule: dict[str, Any]
     if isinstance(choose, Budget):
-        if choose.keep is not None:
-            widths = uniform_widths(graph, choose.keep)
-        elif choose.parameters is not None:
-            widths = widths_within(
-                network, graph, found.moments, "parameters", choose.parameters, intercept
-            )
-        else:
-            widths = widths_within(network, graph, found.moments, "flops", choose.flops or 0.0)
+        rule = choose.model_dump()
+    elif len(choose) == len(names):
+        rule = {"widths": dict(zip(names, choose, strict=True))}
     else:
-        names = [group.name for group in graph.groups]
-        if len(choose) != len(names):
-            raise ConfigError(
-                f"width.choose: expected {len(names)} widths, of {', '.join(names)}, got "
-                f"{len(choose)}"
-            )
-        widths = named_widths(graph, dict(zip(names, choose, strict=True)))
+        raise ConfigError(
+            f"width.choose: expected {len(names)} widths, of {', '.join(names)}, got {len(choose)}"
+        )
+    intercept = settings.compress.intercept
+    widths = chosen_widths(network, graph, found.moments, **rule, intercept=intercept)
     selection = first_channels(paths, widths, settings.compress.rescale_dropout)
     compression = Compression(**settings.compress.model_dump(exclude={"rescale_dropout"}))
     smaller = compressed_network(network, selection, found.moments, batches, compression)
