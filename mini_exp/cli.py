@@ -39,7 +39,7 @@ def _end_on_signals() -> None:
 def _end(numbers: set[signal.Signals]) -> None:
     number = signal.sigwait(numbers)
     what = "interrupted" if number == signal.SIGINT else "terminated"
-    new_line = "\n" if os.isatty(2) else ""  # after ^C, or a progress bar
+    new_line = "\x1b[?25h\n" if os.isatty(2) else ""  # after ^C; a progress bar hid the cursor
     try:
         os.write(2, f"{new_line}mini-exp: {what}; {_KEPT}\n".encode())
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # nobody else has a say in it

@@ -549,7 +549,7 @@ def _code(path: Path) -> tuple[str, list[str]]:
             node
         ):
             node.body = node.body[1:] or [ast.Pass()]
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest(), list(_imports(tree))
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), list(_imports(tree))
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:

@@ -149,6 +149,8 @@ def test_results_below_a_file(quick: Path, tmp_path: Path, tried) -> None:
 
 def run_as_nobody(arguments: list[str], errors: str) -> None:
     """Permissions do not bind root; everything is imported before the privileges go."""
+    import encodings.unicode_escape  # noqa: F401 - for the source that is hashed
+
     import mini_exp.steps.gen_mini  # noqa: F401
     from mini_exp.cli import main
 

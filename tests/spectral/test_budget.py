@@ -174,6 +174,24 @@ def test_of_equals_the_first_along_the_paths(problem, splits):
         assert tuple(budget_widths(losses, costs, budget)) == first
 
 
+@pytest.mark.parametrize("largest", [1, 2, 100])
+@pytest.mark.parametrize(
+    ("linear", "budget", "expected"),
+    [
+        ([1.0, 1.0], 4, [1, 3]),
+        ([3.0, 2.0], 14, [2, 3]),
+        ([2.0, 3.0], 14, [3, 2]),
+        ([1.0, 1.0, 1.0], 6, [1, 2, 3]),
+        ([5.0, 4.0, 5.0], 28, [1, 3, 2]),
+        ([4.0, 5.0, 5.0], 28, [3, 1, 2]),
+    ],
+)
+def test_ties_that_a_split_parts(linear, budget, expected, largest, monkeypatch):
+    monkeypatch.setattr(module, "LARGEST_SEARCH", largest)
+    costs = Costs(0.0, np.array(linear), {})
+    assert_array_equal(budget_widths([[2.0, 1.0, 0.0]] * len(linear), costs, budget), expected)
+
+
 def naive_order(n_groups, pairs):
     """The smallest order, by its paths' ends, in which all pairs are neighbours."""
     links = [set(pair) for pair, coefficient in pairs.items() if coefficient > 0]
@@ -221,6 +239,19 @@ def test_is_the_minimum_of_longer_chains(seed, sizes, share, largest, kind):
         widths = budget_widths(losses, costs, budget)
     assert costs.total(widths) <= budget
     assert loss_at(losses, widths) == oracles.budget_table(losses, linear, links, budget)
+
+
+@pytest.mark.parametrize(
+    ("losses", "linear", "links", "budget"),
+    [
+        ([[68, 53, 35, 15], [43, 39, 25, 24, 6]], [25, 0], [4], 127),
+        ([[34, 10, 6, 4], [32, 3], [78, 51, 25, 2]], [14, 24, 17], [4, 4], 100),
+        ([[71, 47, 39, 14, 7], [41, 37, 37, 16, 8], [68, 42, 35, 21]], [6, 23, 16], [5, 6], 340),
+    ],
+)
+def test_a_solution_beyond_the_target_is_no_proof(losses, linear, links, budget):
+    costs, _ = chain([1] * len(losses), linear, links)
+    check_is_the_minimum([[float(x) for x in loss] for loss in losses], costs, float(budget))
 
 
 @settings(deadline=None, max_examples=150, derandomize=True)
@@ -422,18 +453,18 @@ def networks():
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 @pytest.mark.parametrize("name", networks())
 def test_networks_take_little_time_and_memory(name, noise):
-    """Seconds are asserted with much room: what is to be seen is that nothing explodes."""
+    """Much room, in processor time: what is to be seen is that nothing explodes."""
     sizes, linear, links = networks()[name]
     costs, full = chain(sizes, linear, links)
     losses = spectral_losses(np.random.default_rng(3), sizes, noise)
     known = []
     for share in (0.1, 0.5):
-        start = time.perf_counter()
+        start = time.process_time()
         tracemalloc.start()
         widths = budget_widths(losses, costs, share * full)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert time.perf_counter() - start < 20
+        assert time.process_time() - start < 10
         assert peak < 200e6
         assert costs.total(widths) <= share * full
         known.append(loss_at(losses, widths))
