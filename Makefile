@@ -1,12 +1,24 @@
-# make reproduce   the environment, then Table 1 and Figures 1–7 in results/mini
-# make study       a thousand replicates of it, and a verdict for every claim
-# make compare     networks for digits, pruned in every way
-# make test        the environment, then all tests
+# make reproduce     the environment, then Table 1 and Figures 1–7 in results/mini
+# make study         a thousand replicates of it, and a verdict for every claim
+# make compare       networks for digits, pruned in every way
+# make test          the environment, then all tests but the long ones and those in a browser
+# make check         what a change must pass: lint, types, test, wheel-test, browser-test
+# make lint          ruff
+# make types         mypy
+# make wheel-test    the wheel, in an empty environment
+# make browser-test  the reports in Chromium, which it installs where it may
+# make check-long    check, and the long versions of tests
+# make smoke         the code of reproduce with few epochs
+# make benchmark     how long everything takes
+# make clean         leaves results and data
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+PLAYWRIGHT := .venv/.playwright
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+CHROMIUM := { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
 
-.PHONY: reproduce study compare test smoke lint types check check-long benchmark clean
+.PHONY: reproduce study compare test smoke lint types wheel-test browser-test check check-long benchmark clean
 
 reproduce: $(READY)
 	$(BIN)/mini-exp run configs/mini.yaml
@@ -30,7 +42,18 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-check: lint types test
+wheel-test: $(READY)
+	bash scripts/wheel_test.sh $(BIN)/python
+
+browser-test: $(PLAYWRIGHT)
+	@$(CHROMIUM) || [ "$$(id -u)" != 0 ] || \
+		{ apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium; } || true
+	@$(CHROMIUM) || { echo "browser-test needs Chromium on the PATH (Debian: apt-get install chromium)"; exit 1; }
+	$(BIN)/python -m pytest -m browser tests/browser
+
+check: lint types test wheel-test
+	@if $(CHROMIUM); then $(MAKE) browser-test; else \
+		echo "The tests in a browser were not run, for there is no Chromium: make browser-test"; fi
 
 check-long: check
 	$(BIN)/python -m pytest -m long
@@ -45,6 +68,10 @@ clean:
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("mini-exp needs Python 3.11 or newer, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
 	touch $(READY)
+
+$(PLAYWRIGHT): tests/browser/requirements.lock $(READY)
+	$(PIP) -r tests/browser/requirements.lock
+	touch $(PLAYWRIGHT)

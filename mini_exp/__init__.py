@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mini_exp.pruning.prune import prune as prune
+    from mini_exp.results import load_results as load_results
     from mini_exp.saving import load_pruned as load_pruned
     from mini_exp.saving import save_pruned as save_pruned
 
@@ -16,8 +17,9 @@ _PLACES = {
     "prune": "mini_exp.pruning.prune",
     "save_pruned": "mini_exp.saving",
     "load_pruned": "mini_exp.saving",
+    "load_results": "mini_exp.results",
 }
-__all__ = ["load_pruned", "prune", "save_pruned"]
+__all__ = ["load_pruned", "load_results", "prune", "save_pruned"]
 
 
 def __getattr__(name: str) -> Any:

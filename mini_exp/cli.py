@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mini_exp import __version__
 from mini_exp.errors import ConfigError, MiniExpError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from mini_exp.pipeline import Experiment
 
 _KEPT = "what had finished is kept"
 
@@ -39,18 +45,28 @@ def _end_on_signals() -> None:
 def _end(numbers: set[signal.Signals]) -> None:
     number = signal.sigwait(numbers)
     what = "interrupted" if number == signal.SIGINT else "terminated"
-    new_line = "\x1b[?25h\n" if os.isatty(2) else ""  # after ^C; a progress bar hid the cursor
     try:
-        os.write(2, f"{new_line}mini-exp: {what}; {_KEPT}\n".encode())
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # nobody else has a say in it
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        terminal = next((os.dup(number) for number in (2, 1) if os.isatty(number)), None)
+        os.dup2(nowhere, 1)  # a progress bar is drawn no more
+        if terminal is not None:  # show the cursor, which the bar hid; after ^C and the bar
+            os.write(terminal, b"\n" if _is_dumb() else b"\x1b[?25h\n")
+        os.write(2, f"mini-exp: {what}; {_KEPT}\n".encode())
+        os.dup2(nowhere, 2)  # nobody else has a say in it
         import psutil
 
+        ours = ("spawn_main", "--print-to-pdf")  # workers (not their tracker), a browser
         for child in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
-                if "spawn_main" in " ".join(child.cmdline()):  # a worker, not their tracker
+                if any(name in " ".join(child.cmdline()) for name in ours):
                     child.kill()
     finally:
         os._exit(128 + number)
+
+
+def _is_dumb() -> bool:
+    """Whether the terminal takes no escape sequences."""
+    return os.environ.get("TERM") in ("dumb", "unknown")
 
 
 class _Group(click.Group):
@@ -62,7 +78,16 @@ class _Group(click.Group):
         return self.main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)  # in the order of the steps, not of the alphabet
+        return [name for names in SECTIONS.values() for name in names]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        longest = max(map(len, self.commands))
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                short = [self.commands[name].get_short_help_str(60) for name in names]
+                formatter.write_dl(
+                    [(f"{name:{longest}}", text) for name, text in zip(names, short, strict=True)]
+                )
 
     def invoke(self, ctx: click.Context) -> Any:
         with contextlib.suppress(AttributeError):  # a terminal that cannot show ρ shows \u03c1
@@ -105,27 +130,76 @@ def _remember_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None
     ctx.meta["debug"] = value
 
 
+_debug_option = click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember_debug,
+    help="Show the traceback of an error.",
+)
+
+
+# Shell completion
+
+
+def _experiment_files(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Experiment files, those one folder down too."""
+    from click.shell_completion import CompletionItem
+
+    folder = incomplete[: incomplete.rfind("/") + 1]
+    here = Path(folder or ".")
+    found = sorted(str(path) for end in ("[!.]*.y*ml", "[!.]*/*.y*ml") for path in here.glob(end))
+    return [CompletionItem(file) for file in found if file.startswith(incomplete)]
+
+
+def _directories(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="dir")]
+
+
+def _dotted_keys(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The keys that ``--set`` takes, of experiments on MINI and on images."""
+    from click.shell_completion import CompletionItem
+
+    from mini_exp.config import Compare, ImageSettings, Settings, Study, keys
+
+    known = dict.fromkeys(
+        [
+            *(*keys(Settings), *keys(Study, "study.")),
+            *(*keys(ImageSettings), *keys(Compare, "compare.")),
+        ]
+    )
+    return [CompletionItem(f"{key}=") for key in known if key.startswith(incomplete)]
+
+
+# Arguments that several commands have
+
+
 def _config_argument(function: Callable[..., None]) -> Callable[..., None]:
     """The experiment file and the options that change what is read from it."""
     for decorate in reversed(
         [
-            click.argument("config", type=click.Path(path_type=Path)),
+            click.argument(
+                "config", type=click.Path(path_type=Path), shell_complete=_experiment_files
+            ),
             click.option(
                 "--set",
                 "overrides",
                 multiple=True,
                 metavar="KEY=VALUE",
+                shell_complete=_dotted_keys,
                 help="Change a setting of every variant, e.g. train.epochs=50, or of one: "
                 "variants.published.train.epochs=50. Repeatable.",
             ),
             click.option("--device", metavar="NAME", help="Short for --set device=NAME."),
-            click.option(
-                "--debug",
-                is_flag=True,
-                expose_value=False,
-                callback=_remember_debug,
-                help="Show the traceback of an error.",
-            ),
+            _debug_option,
         ]
     ):
         function = decorate(function)
@@ -149,7 +223,7 @@ def _run_options(function: Callable[..., None]) -> Callable[..., None]:
 
 def _experiment(
     config: Path, overrides: tuple[str, ...], device: str | None, results: Path, quiet: bool
-) -> Any:
+) -> Experiment:
     from mini_exp.config import load_config
     from mini_exp.pipeline import Experiment
 
@@ -159,9 +233,42 @@ def _experiment(
     return Experiment(load_config(config, overrides), results, say)
 
 
-@click.group(cls=_Group)
+def _on_terminal(quiet: bool) -> bool:
+    """Whether there is somebody to look at a bar."""
+    return not quiet and sys.stdout.isatty() and not _is_dumb()
+
+
+@contextlib.contextmanager
+def _shown(experiment: Experiment, quiet: bool) -> Iterator[None]:
+    """Show the steps while they run: live at a terminal, else by the experiment's own lines."""
+    if not _on_terminal(quiet):
+        yield
+        return
+    from mini_exp.terminal import LiveRun
+
+    with LiveRun() as live:
+        experiment.say, experiment.watch = live.say, live.watch
+        yield
+
+
+# Commands
+
+SECTIONS = {
+    "Steps, in order": (
+        *("gen-mini", "load-images", "train", "covariance", "estimate-width", "select"),
+        "finetune",
+    ),
+    "Experiments": ("run", "report", "study", "compare"),
+    "Results": ("show", "status"),
+    "Experiment files": ("init", "validate", "schema"),
+    "Shell": ("completion",),
+}
+
+
+@click.group(cls=_Group, invoke_without_command=True)
 @click.version_option(__version__, prog_name="mini-exp")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Spectral Pruning as in Sørby (2019), reproduced and corrected.
 
     \b
@@ -171,10 +278,48 @@ def main() -> None:
     `run` does the steps in the order below; each works alone too, from what the steps before it
     have written.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(_welcome())
 
 
-def _add_step(name: str, help_text: str) -> None:
-    @main.command(name, help=help_text)
+def _welcome() -> str:
+    """The six steps, and what to type next in this directory."""
+    steps = [name for name in SECTIONS["Steps, in order"] if name != "load-images"]
+    lines = [(name, main.commands[name].get_short_help_str(60)) for name in steps]
+    following = []
+    config = _experiment_here()
+    finished = sorted(path.parent for path in Path("results").glob("*/table1.csv"))
+    if finished:
+        own = [path for path in finished if config and path.name == config.stem]
+        shown = shlex.quote(str((own or finished)[0]))
+        following.append((f"mini-exp show {shown}", "what a finished run found"))
+    if config is None:
+        following.append(("mini-exp init my.yaml", "write an experiment file"))
+    run = f"mini-exp run {shlex.quote(str(config or 'my.yaml'))}"
+    following += [(run, "all six steps"), ("mini-exp --help", "every command")]
+    return "\n".join(
+        [
+            "Spectral Pruning as in Sørby (2019), in six steps:\n",
+            *(f"  {name:16}{what}" for name, what in lines),
+            "\nNext:\n",
+            *(f"  {command:34}{what}" for command, what in following),
+        ]
+    )
+
+
+def _experiment_here() -> Path | None:
+    """An experiment file of this directory."""
+    if Path("configs/mini.yaml").is_file():
+        return Path("configs/mini.yaml")
+    for path in sorted(Path().glob("*.y*ml")):
+        with contextlib.suppress(OSError):
+            if "\nvariants:" in path.read_text(encoding="utf-8", errors="replace"):
+                return path
+    return None
+
+
+def _add_step(name: str, help_text: str, config: str = "configs/mini.yaml") -> None:
+    @main.command(name, help=f"{help_text}\n\nExample: mini-exp {name} {config}")
     @_run_options
     def command(
         config: Path,
@@ -184,17 +329,48 @@ def _add_step(name: str, help_text: str) -> None:
         force: bool,
         quiet: bool,
     ) -> None:
-        _experiment(config, overrides, device, results, quiet).run_command(name, force)
+        experiment = _experiment(config, overrides, device, results, quiet)
+        with _shown(experiment, quiet):
+            experiment.run_command(name, force)
 
 
 _add_step("gen-mini", "Draw the data set MINI (4.3.1).")
-_add_step("load-images", "Load digits or CIFAR-10 and cut the validation set.")
+_add_step("load-images", "Load digits or CIFAR-10, cut a validation set.", "configs/digits.yaml")
 _add_step("train", "Train the networks.")
-_add_step("covariance", "Second moments of the hidden layers and their spectra (8.1).")
+_add_step("covariance", "Second moments of the hidden layers, their spectra (8.1).")
 _add_step("estimate-width", "Solve the width problem for every ρ (4.2.1–4.2.3).")
-_add_step("select", "Select units greedily (4.1.7) and build the smaller networks.")
-_add_step("finetune", "Train the smaller networks on, and score every stage.")
-_add_step("report", "Tables, figures and report, from what the other steps saved.")
+_add_step("select", "Select units greedily (4.1.7), build smaller networks.")
+_add_step("finetune", "Train the smaller networks on, score every stage.")
+
+
+@main.command()
+@_run_options
+@click.option("--pdf", is_flag=True, help="Print report.pdf too, with Chromium, Chrome or Edge.")
+def report(
+    config: Path,
+    overrides: tuple[str, ...],
+    device: str | None,
+    results: Path,
+    force: bool,
+    quiet: bool,
+    pdf: bool,
+) -> None:
+    """Tables, figures and report, from what the steps saved.
+
+    Example: mini-exp report configs/mini.yaml
+    """
+    experiment = _experiment(config, overrides, device, results, quiet)
+    from mini_exp import artifacts
+    from mini_exp.report.pdf import browser, printed
+
+    if pdf:
+        browser()  # the lack of one is said before the report is built
+    with _shown(experiment, quiet):
+        experiment.run_command("report", force)
+    if pdf:
+        content = printed(experiment.directory / "report.html")
+        artifacts.write_bytes(experiment.directory / "report.pdf", content)
+        experiment.say(f"Printed: {experiment.directory / 'report.pdf'}")
 
 
 @main.command()
@@ -212,33 +388,13 @@ def run(
     Example: mini-exp run configs/mini.yaml
     """
     experiment = _experiment(config, overrides, device, results, quiet)
-    experiment.run(force)
+    with _shown(experiment, quiet):
+        experiment.run(force)
     if not quiet:
-        _print_table1(experiment.directory / "table1.csv")
+        from mini_exp.terminal import show_table1
+
+        show_table1(experiment.directory / "table1.csv")
         click.echo(f"Report: {experiment.directory / 'report.html'}")
-
-
-def _print_table1(path: Path) -> None:
-    import csv
-
-    import rich.box
-    import rich.console
-    import rich.table
-
-    stages = ("original", "compressed", "finetuned")
-    table = rich.table.Table("protocol", "measure", *stages, title="Table 1", box=rich.box.SIMPLE)
-    for column in table.columns[2:]:
-        column.justify = "right"
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    previous = ""
-    for row in rows:
-        shown = row["protocol"] if row["protocol"] != previous else ""
-        digits = "g" if row["measure"] == "parameters" else ".2f"
-        table.add_row(shown, row["measure"], *(f"{float(row[stage]):{digits}}" for stage in stages))
-        previous = row["protocol"]
-    rich.console.Console().print(table)
-    click.echo("An accuracy on 100 test samples is worth ± 0.10 (exact intervals: report).")
 
 
 @main.command()
@@ -267,7 +423,9 @@ def study(
     workers: int | None,
     scheduler: str | None,
 ) -> None:
-    """Replicate every variant beside controls; give each claim of the thesis a verdict.
+    """Replicate every variant; give each claim a verdict.
+
+    The claims are the thesis's; beside every variant run controls, on the same data.
 
     Example: mini-exp study configs/mini.yaml --replicates 1000
     """
@@ -279,7 +437,6 @@ def study(
     experiment.check_devices()
     from mini_exp.study.run import run_study
 
-    bar = not quiet and sys.stdout.isatty()
     run_study(
         experiment.config,
         experiment.directory,
@@ -288,9 +445,10 @@ def study(
         workers,
         scheduler,
         experiment.say,
-        bar,
+        _on_terminal(quiet),
     )
-    experiment.run()
+    with _shown(experiment, quiet):
+        experiment.run()
     experiment.say(f"Verdicts: {experiment.directory / 'study' / 'claims.md'}")
 
 
@@ -304,7 +462,9 @@ def compare(
     force: bool,
     quiet: bool,
 ) -> None:
-    """Prune trained networks in every way, at the same widths: accuracy, size, speed.
+    """Prune trained networks in other ways, at the same widths.
+
+    Measures accuracy, size and speed.
 
     Example: mini-exp compare configs/digits.yaml
     """
@@ -316,18 +476,36 @@ def compare(
     experiment.check_devices()
     from mini_exp.compare.run import run_compare
 
-    experiment.run()
+    with _shown(experiment, quiet):
+        experiment.run()
     run_compare(experiment.config, experiment.directory, force, experiment.say)
     # Anew: it has looked for the comparison's files before.
-    _experiment(config, overrides, device, results, quiet).run()
+    anew = _experiment(config, overrides, device, results, quiet)
+    with _shown(anew, quiet):
+        anew.run()
     experiment.say(f"Comparison: {experiment.directory / 'compare' / 'compare.md'}")
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path), shell_complete=_directories)
+@_debug_option
+def show(directory: Path) -> None:
+    """Print Table 1, the claims' verdicts, other pruners.
+
+    Of a results directory, from its CSV files alone.
+
+    Example: mini-exp show results/mini
+    """
+    from mini_exp import terminal
+
+    terminal.show(directory)
 
 
 @main.command()
 @_config_argument
 @_results_option
 def status(config: Path, overrides: tuple[str, ...], device: str | None, results: Path) -> None:
-    """Show each variant's steps: fresh, stale and why, or missing.
+    """Show which steps are fresh, stale (and why) or missing.
 
     Example: mini-exp status configs/mini.yaml
     """
@@ -337,11 +515,72 @@ def status(config: Path, overrides: tuple[str, ...], device: str | None, results
 
 
 @main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--data",
+    type=click.Choice(["mini", "digits", "cifar10"]),
+    default="mini",
+    show_default=True,
+    help="What the experiment is on.",
+)
+@_debug_option
+def init(file: Path, data: str) -> None:
+    """Write a commented experiment file to start from.
+
+    Every setting with its default and what it means, and beside it a schema by which editors
+    complete and check it.
+
+    Example: mini-exp init my.yaml
+    """
+    from mini_exp.starter import write_starter
+
+    for written in write_starter(file, data):
+        click.echo(f"Written: {written}")
+    click.echo(f"Next: mini-exp run {shlex.quote(str(file))}")
+
+
+@main.command()
 @_config_argument
 def validate(config: Path, overrides: tuple[str, ...], device: str | None) -> None:
-    """Check an experiment file and print every resolved setting.
+    """Check an experiment file, print all settings.
+
+    Defaults are spelled out, for every variant.
 
     Example: mini-exp validate configs/mini.yaml --set select.theta=1
     """
     experiment = _experiment(config, overrides, device, Path("results"), quiet=False)
     click.echo(experiment.config.as_yaml(), nl=False)
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of experiment files, for editors.
+
+    Example: mini-exp schema > mini-exp.schema.json
+    """
+    from mini_exp.schema import schema_text
+
+    click.echo(schema_text(), nl=False)
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of a shell.
+
+    To install it, run the line of your shell once, then open a new one:
+
+    \b
+    echo 'eval "$(mini-exp completion bash)"' >> ~/.bashrc
+    echo 'eval "$(mini-exp completion zsh)"' >> ~/.zshrc
+    mini-exp completion fish > ~/.config/fish/completions/mini-exp.fish
+
+    Example: mini-exp completion bash
+    """
+    from click.shell_completion import BashComplete, FishComplete, ZshComplete
+
+    made_by = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}[shell]
+    script = made_by(main, {}, "mini-exp", "_MINI_EXP_COMPLETE").source()
+    # A key of --set goes on behind its =, without a blank. (zsh and fish know that themselves.)
+    add = "COMPREPLY+=($value)"
+    click.echo(script.replace(add, f"{add}; [[ $value == *= ]] && compopt -o nospace"))

@@ -34,6 +34,11 @@ _YAML_ERRORS = (
 MAX_CHARACTERS = 100_000  # of an experiment file; parsing takes seconds beyond
 MAX_DEPTH = 20
 
+KINDS = ("mini", "digits", "cifar10")  # of data
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"  # safe as a folder on every system
+VARIANT = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"  # stands beside files, and in dotted keys
+RESERVED = ("figures", "study", "compare")  # folders beside the variants'
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -42,7 +47,9 @@ class _Section(BaseModel):
 class Data(_Section):
     """MINI (4.3.1)."""
 
-    kind: Literal["mini"] = "mini"
+    kind: Literal["mini"] = Field(
+        "mini", description="the data set; digits and cifar10 are images, with keys of their own"
+    )
     n_train: Positive = Field(100, description="training samples")
     n_test: Positive = Field(100, description="test samples; the published run had 99")
     n_population: Positive = Field(100_000, description="draws that stand for the population")
@@ -55,7 +62,7 @@ class Data(_Section):
 class Model(_Section):
     """MiniModel: ReLU layers and one sigmoid output."""
 
-    kind: Literal["mlp"] = "mlp"
+    kind: Literal["mlp"] = Field("mlp", description="fully connected layers")
     widths: Widths = Field((16, 12, 10), description="hidden widths")
     bias: bool = Field(False, description="with biases")
 
@@ -79,9 +86,9 @@ class Covariance(_Section):
 class Rho(_Section):
     """Regular grid of ρ (4.2.3)."""
 
-    start: PositiveFloat = 1.0
-    stop: PositiveFloat = 10.0
-    num: Positive = 91
+    start: PositiveFloat = Field(1.0, description="the smallest ρ")
+    stop: PositiveFloat = Field(10.0, description="the largest ρ")
+    num: Positive = Field(91, description="how many, both ends included")
 
     @model_validator(mode="after")
     def _ordered(self) -> Rho:
@@ -171,7 +178,7 @@ class Settings(_Section):
     width: Width = Width()
     select: Select = Select()
     compress: Compress = Compress()
-    finetune: Train = Train()
+    finetune: Train = Field(Train(), description="The same for the smaller network.")
 
     @model_validator(mode="after")
     def _chosen_widths_fit(self) -> Settings:
@@ -197,7 +204,7 @@ class ImageData(_Section):
     root: str | None = Field(None, description="folder of CIFAR-10's binary files")
     download: bool = Field(False, description="fetch CIFAR-10 into root if it is not there")
     reencoded: bool = Field(False, description="they were re-encoded with loss; tables say so")
-    n_train: Positive | None = Field(None, description="training images; all that are left")
+    n_train: Positive | None = Field(None, description="training images; null: all that are left")
     n_validation: Positive = Field(287, description="validation images, cut from the training set")
 
     @model_validator(mode="after")
@@ -317,7 +324,9 @@ class ImageSettings(_Section):
     width: ImageWidth = ImageWidth()
     select: ImageSelect = ImageSelect()
     compress: ImageCompress = ImageCompress()
-    finetune: ImageTrain = ImageTrain(epochs=3)
+    finetune: ImageTrain = Field(
+        ImageTrain(epochs=3), description="The same for the smaller network."
+    )
 
     @model_validator(mode="after")
     def _model_fits_data(self) -> ImageSettings:
@@ -524,11 +533,10 @@ def _on_images(
     for variant, settings in specific.items():
         data = _merged(shared, settings).get("data")
         kinds[variant] = data.get("kind", "mini") if isinstance(data, dict) else "mini"
-    known = ("mini", "digits", "cifar10")
     for kind in kinds.values():
-        if kind not in known:
+        if kind not in KINDS:
             raise ConfigError(
-                f"{source}: data.kind: expected {', '.join(known[:-1])} or {known[-1]}, got "
+                f"{source}: data.kind: expected {', '.join(KINDS[:-1])} or {KINDS[-1]}, got "
                 f"{_shown(kind)}"
             )
     if "mini" in kinds.values() and len(set(kinds.values())) > 1:
@@ -562,11 +570,8 @@ def _mapping(source: str, where: str, value: Any) -> dict[str, Any]:
 
 def _checked_name(source: str, key: str, name: Any) -> str:
     """A name that is safe as a folder on every system."""
-    reserved = {"figures", "study"} if key == "variants" else set()
-    dot = "" if key == "variants" else "."  # a variant stands beside files, and in dotted keys
-    if not isinstance(name, str) or not re.fullmatch(
-        rf"[A-Za-z0-9][A-Za-z0-9_{dot}-]{{0,63}}", name
-    ):
+    pattern, reserved = (VARIANT, RESERVED) if key == "variants" else (NAME, ())
+    if not isinstance(name, str) or not re.fullmatch(pattern, name):
         raise ConfigError(
             f"{source}: {key}: expected a name of letters, digits, '.', '_' and '-' "
             f"(it becomes a folder), got {_shown(name)}"

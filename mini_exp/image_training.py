@@ -16,7 +16,7 @@ from mini_exp.config import ImageCovariance, ImageTrain
 from mini_exp.datasets.images import channel_statistics, standardised
 from mini_exp.errors import ArtifactError, TrainingError
 from mini_exp.seeds import Purpose, generator
-from mini_exp.training import one_thread
+from mini_exp.training import OnEpoch, one_thread
 from mini_exp.types import ImageHistory, ImageSplits, NetworkState
 
 SCORED_AT_ONCE = 500
@@ -127,8 +127,12 @@ def fitted(
     data: Mapping[str, tuple[Tensor, Tensor]],
     train: ImageTrain,
     rng: np.random.Generator,
+    on_epoch: OnEpoch | None = None,
 ) -> tuple[nn.Module, ImageHistory]:
-    """The network trained on, and its scores after every epoch."""
+    """The network trained on, and its scores after every epoch.
+
+    ``on_epoch`` receives then how many are done, of how many, and the training loss.
+    """
     losses, validation = [], []
     small = data["train"][0][0].numel() <= SMALL
     with one_thread() if small else contextlib.nullcontext():
@@ -144,6 +148,8 @@ def fitted(
         ):
             losses.append(loss)
             validation.append(image_scores(trained, *data["validation"]))
+            if on_epoch is not None:
+                on_epoch(len(losses), train.epochs, loss)
     scores = np.array(validation)
     return trained, ImageHistory(np.array(losses), scores[:, 0], scores[:, 1])
 

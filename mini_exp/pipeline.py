@@ -14,13 +14,17 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mini_exp import __version__, artifacts
 from mini_exp.config import Config, ImageConfig, setting
 from mini_exp.errors import ArtifactError, ConfigError, DomainError, TrainingError
 
+if TYPE_CHECKING:
+    from mini_exp.training import OnEpoch
+
 Say = Callable[[str], None]
+Watch = Callable[[str, str], "OnEpoch | None"]
 
 PACKAGE = Path(__file__).parent
 
@@ -34,6 +38,7 @@ class Step:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     package: str = "mini_exp.steps"
+    trains: bool = False  # then ``run`` takes ``on_epoch``, too
 
     @property
     def module(self) -> str:
@@ -53,6 +58,7 @@ STEPS = (
         ("seed", "device", "dtype", "model", "train"),
         ("dataset.npz",),
         ("original.safetensors", "history.csv"),
+        trains=True,
     ),
     Step(
         "covariance",
@@ -80,6 +86,7 @@ STEPS = (
         ),
         ("dataset.npz", "original.safetensors", "compressed.safetensors"),
         ("finetuned.safetensors", "finetune_history.csv", "evaluation.csv"),
+        trains=True,
     ),
 )
 _IMAGES = "mini_exp.steps.images"
@@ -91,6 +98,7 @@ IMAGE_STEPS = (
         ("dataset.npz",),
         ("original.safetensors", "history.csv"),
         _IMAGES,
+        trains=True,
     ),
     Step(
         "covariance",
@@ -119,17 +127,20 @@ IMAGE_STEPS = (
         ("dataset.npz", "original.safetensors", "selection.json", "compressed.safetensors"),
         ("finetuned.safetensors", "finetune_history.csv", "evaluation.csv"),
         _IMAGES,
+        trains=True,
     ),
 )
 REPORT = "report"
 STUDY_PAGES = (
     "study/claims.md",
+    "study/claims.csv",
     *(
         f"study/figures/{name}.png"
         for name in ("table1_distributions", "stages", "widths_over_rho", "jump")
     ),
 )
 COMPARE_PAGES = ("compare/compare.md", "compare/figures/accuracy.png")
+COMPARISON_PAGES = ("differences.md", "figures/accuracy.png")
 COMMANDS = (*(step.name for step in STEPS), REPORT)
 
 
@@ -163,11 +174,15 @@ class Experiment:
         The directory that holds ``<name>/``; created when something is written.
     say : callable
         Receives one line per step.
+    watch : callable
+        Told of a variant's step that begins; what it returns hears of every epoch, if the step
+        trains.
     """
 
     config: Config | ImageConfig
     results: Path
     say: Say = print
+    watch: Watch = lambda variant, step: None
     _hashes: dict[Path, str | None] = field(default_factory=dict)
 
     @property
@@ -272,6 +287,7 @@ class Experiment:
                     for file in self.makers
                 },
                 **self._extra_pages(),
+                **self._comparisons(),
             },
             code=code_hashes(self._report_module),
         )
@@ -293,6 +309,16 @@ class Experiment:
             return {}
         pages = {file: self._sha256(self.directory / file) for file in files}
         return {file: found for file, found in pages.items() if found is not None}
+
+    def _comparisons(self) -> dict[str, str | None]:
+        """What `compare` found on images, beside an experiment on MINI."""
+        files = {}
+        for folder in sorted(self.results.glob("*/compare")) * (self.kind == "mini"):
+            pages = [f"../{folder.parent.name}/compare/{page}" for page in COMPARISON_PAGES]
+            found = {page: self._sha256(self.directory / page) for page in pages}
+            if None not in found.values():
+                files.update(found)
+        return files
 
     def _sha256(self, path: Path) -> str | None:
         if path not in self._hashes:
@@ -376,13 +402,15 @@ class Experiment:
             self._record(f"{variant}/{step.name}", variant, fingerprint, written, started, manifest)
             self.say(f"{variant:16} {step.name:15} the same as {twin}'s, copied")
             return
+        on_epoch = self.watch(variant, step.name)
         inputs = [
             artifacts.read(folder / file, fingerprint.inputs[file], self.kind)
             for file in step.inputs
         ]
         settings = self.config.variants[variant]
+        heard = {"on_epoch": on_epoch} if step.trains else {}
         try:
-            outputs = importlib.import_module(step.module).run(settings, *inputs)
+            outputs = importlib.import_module(step.module).run(settings, *inputs, **heard)
         except TrainingError as error:
             raise TrainingError(f"{variant}: {step.name}: {error}") from None
         except ConfigError as error:
@@ -420,6 +448,7 @@ class Experiment:
             self.say(f"{'':16} {REPORT:15} fresh, skipped")
             return
         started = time.perf_counter()
+        self.watch("", REPORT)
         fingerprint = self._report_fingerprint()
         results = {
             variant: {
@@ -433,17 +462,29 @@ class Experiment:
             for variant in self.config.variants
         }
         extra = {
-            file: artifacts.read_bytes(self.directory / file, fingerprint.inputs[file])
-            for file in (*STUDY_PAGES, *COMPARE_PAGES)
-            if file in fingerprint.inputs
+            file: artifacts.read_bytes(self.directory / file, expected)
+            for file, expected in {**self._extra_pages(), **self._comparisons()}.items()
         }
-        pages = importlib.import_module(self._report_module).run(self.config, results, extra)
+        records = self._step_records(manifest)
+        report = importlib.import_module(self._report_module)
+        pages = report.run(self.config, results, extra, records)
         written = {
             file: artifacts.write_bytes(self.directory / file, content)
             for file, content in pages.items()
         }
         self._record(REPORT, "", fingerprint, written, started, manifest)
         self._say_done("", REPORT, started, state)
+
+    def _step_records(self, manifest: artifacts.Manifest) -> list[Any]:
+        from mini_exp.types import StepRecord
+
+        records = []
+        for step in self.steps:
+            done = {v: manifest.steps[f"{v}/{step.name}"] for v in self.config.variants}
+            seconds = {variant: record.seconds for variant, record in done.items()}
+            finished = {variant: record.finished for variant, record in done.items()}
+            records.append(StepRecord(step.name, step.settings, step.outputs, seconds, finished))
+        return records
 
     def _say_done(self, variant: str, step: str, started: float, state: State) -> None:
         why = f"  ({state.why})" if state.why else ""
@@ -535,8 +576,9 @@ def code_hashes(module: str) -> dict[str, str]:
             found[name], imports = _code(path)
             waiting += imports
     if module.endswith(f".{REPORT}"):
-        for template in sorted((PACKAGE / "report" / "templates").iterdir()):
-            found[f"report/{template.name}"] = hashlib.sha256(template.read_bytes()).hexdigest()
+        beside = [*PACKAGE.glob("report/templates/*"), *PACKAGE.glob("report/*.mplstyle")]
+        for file in sorted(beside):
+            found[f"report/{file.name}"] = hashlib.sha256(file.read_bytes()).hexdigest()
     return dict(sorted(found.items()))
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from mini_exp import artifacts
 from mini_exp.errors import ArtifactError
 from mini_exp.pruning.graph import BATCH_NORMS, WEIGHTED
 from mini_exp.pruning.selection import PruningSelection
-from mini_exp.pruning.surgery import smaller_network
+from mini_exp.pruning.surgery import smaller_network, with_new_biases
 from mini_exp.types import NetworkState
 
 WEIGHTS = "network.safetensors"
@@ -71,11 +70,7 @@ def load_pruned(network: nn.Module, directory: Path | str) -> tuple[nn.Module, P
         folder / WEIGHTS, artifacts.sha256(folder / WEIGHTS), "pruned"
     )
     _check_layout(network, selection, folder)
-    smaller = smaller_network(network, selection)
-    for name, module in smaller.named_modules():
-        # `intercept` gives a bias to layers that had none.
-        if f"{name}.bias" in state.tensors and getattr(module, "bias", 0) is None:
-            module.bias = nn.Parameter(torch.empty(len(module.get_parameter("weight"))))
+    smaller = with_new_biases(smaller_network(network, selection), state.tensors)
     device = next((parameter.device for parameter in network.parameters()), None)
     try:
         smaller.load_state_dict(state.tensors, assign=True)  # as saved, in type and bits

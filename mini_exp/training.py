@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ from mini_exp.types import Booleans, Dataset, History, Networks
 ADAM_BETAS = (0.9, 0.999)
 ADAM_EPSILON = 1e-7
 LARGEST = 1e50  # of weights and outputs: squares of second moments overflow not far beyond
+OnEpoch = Callable[[int, int, float], None]  # epochs done, of how many, training loss
+
 SCORED_AT_ONCE = 16_384  # samples, of all networks together: what a processor's cache holds
 
 
@@ -117,6 +119,7 @@ def trained_networks(
     orders: npt.NDArray[np.int64],
     batch_size: int,
     learning_rate: float,
+    on_epoch: OnEpoch | None = None,
 ) -> tuple[Networks, History]:
     """Train on the training set and score both sets after every epoch.
 
@@ -125,6 +128,9 @@ def trained_networks(
     networks, orders, batch_size, learning_rate
         As in ``training_epochs``.
     dataset : Dataset
+    on_epoch : callable, optional
+        Receives after every epoch how many are done, of how many, and the mean training loss of
+        the networks.
 
     Returns
     -------
@@ -142,6 +148,8 @@ def trained_networks(
     for current in epochs:
         networks = current
         scores.append((*_scores(networks, *train), *_scores(networks, *test)))
+        if on_epoch is not None:
+            on_epoch(len(scores), orders.shape[1], float(scores[-1][0].mean()))
     return networks, History(*(np.stack(column, axis=1) for column in zip(*scores, strict=True)))
 
 

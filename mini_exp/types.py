@@ -121,6 +121,17 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class StepRecord:
+    """How a step was run: what it reads of the config, what it writes, and per variant when."""
+
+    name: str
+    settings: tuple[str, ...]  # dotted keys, or whole sections
+    outputs: tuple[str, ...]
+    seconds: dict[str, float]
+    finished: dict[str, str]  # in UTC
+
+
+@dataclass(frozen=True)
 class Images:
     """Images and their classes. Axis 0 is the image: there is no replicate axis."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,15 +14,19 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from mini_exp import __version__
 from mini_exp.cli import main
-from mini_exp.config import keys
+from mini_exp.config import ImageSettings, keys
+from mini_exp.errors import MiniExpError
+from mini_exp.report import pdf
 
 ROOT = Path(__file__).parent.parent
 STEPS = ["gen-mini", "train", "covariance", "estimate-width", "select", "finetune", "report"]
-COMMANDS = [*STEPS, "run", "study", "status", "validate"]
+ON_A_FILE = [*STEPS, "load-images", "run", "study", "compare", "status", "validate"]
+COMMANDS = [*ON_A_FILE, "show", "init", "schema", "completion"]
 
 
 def raising(error: BaseException):
@@ -32,11 +38,12 @@ def raising(error: BaseException):
 
 def test_help_lists_the_commands_in_the_order_of_the_steps():
     result = CliRunner().invoke(main, ["--help"])
-    listed = re.findall(r"^  ([a-z-]+)  ", result.stdout.partition("Commands:")[2], re.MULTILINE)
+    listed = re.findall(r"^  ([a-z-]+)  ", result.stdout.partition("Steps")[2], re.MULTILINE)
     assert (result.exit_code, result.stderr) == (0, "")
-    data, *rest = STEPS
-    assert listed[: len(STEPS) + 2] == [data, "load-images", *rest, "run"]
-    assert set(COMMANDS) <= set(listed) == set(main.commands)
+    data, *rest, report = STEPS
+    assert listed[: len(STEPS) + 2] == [data, "load-images", *rest, "run", report]
+    assert sorted(COMMANDS) == sorted(listed) == sorted(main.commands)
+    assert "..." not in result.stdout.partition("Steps")[2]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -44,11 +51,63 @@ def test_every_command_has_help(command):
     result = CliRunner().invoke(main, [command, "--help"])
     assert (result.exit_code, result.stderr) == (0, "")
     assert main.commands[command].get_short_help_str() != ""
-    options = {"--set", "--device", "--debug"}
-    options |= {"--results"} if command != "validate" else set()
+    options = {"--set", "--device", "--debug"} if command in ON_A_FILE else set()
+    options |= {"--results"} if command in ON_A_FILE and command != "validate" else set()
     options |= {"--force", "--quiet"} if command in [*STEPS, "run"] else set()
     options |= {"--replicates", "--quiet"} if command == "study" else set()
     assert {option for option in options if option not in result.stdout} == set()
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_has_an_example_that_parses(command):
+    text = CliRunner().invoke(main, [command, "--help"]).stdout
+    (example,) = re.findall(r"Example: (.*)", text)
+    program, name, *arguments = shlex.split(example.partition(" >")[0])
+    assert (program, name) == ("mini-exp", command)
+    with main.commands[command].make_context(name, arguments) as context:
+        assert context.params.keys() >= {p.name for p in context.command.params if p.expose_value}
+
+
+# Without a command
+
+
+def typed_next(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What `mini-exp` alone says to type next."""
+    monkeypatch.chdir(folder)
+    result = CliRunner().invoke(main, [])
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert len(result.stdout.splitlines()) <= 20
+    steps, _, following = result.stdout.partition("Next:")
+    assert re.findall(r"^  ([a-z-]+)  ", steps, re.MULTILINE) == STEPS[:-1]
+    return re.findall(r"^  mini-exp (.*?)  ", following, re.MULTILINE)[:-1]  # --help is last
+
+
+def test_next_in_an_empty_directory(tmp_path, monkeypatch):
+    assert typed_next(tmp_path, monkeypatch) == ["init my.yaml", "run my.yaml"]
+
+
+def test_next_after_init(tmp_path, monkeypatch):
+    (tmp_path / "other.yaml").write_text("services: {}\n")
+    (tmp_path / "third try.yaml").write_text("name: x\nvariants: {a: }\n")
+    assert typed_next(tmp_path, monkeypatch) == ["run 'third try.yaml'"]
+
+
+def test_next_with_configs(tmp_path, monkeypatch):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "mini.yaml").touch()
+    assert typed_next(tmp_path, monkeypatch) == ["run configs/mini.yaml"]
+
+
+def test_next_with_finished_results(tmp_path, monkeypatch):
+    for name in ("a", "mini", "unfinished"):
+        (tmp_path / "results" / name).mkdir(parents=True)
+    for name in ("a", "mini"):
+        (tmp_path / "results" / name / "table1.csv").touch()
+    assert typed_next(tmp_path, monkeypatch) == ["show results/a", "init my.yaml", "run my.yaml"]
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "mini.yaml").touch()
+    assert typed_next(tmp_path, monkeypatch) == ["show results/mini", "run configs/mini.yaml"]
 
 
 def test_version():
@@ -58,7 +117,10 @@ def test_version():
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["run", "--help"], ["run", "BAD"], ["run", "nowhere.yaml"], ["validate", "GOOD"]],
+    [
+        *([], ["--help"], ["run", "--help"], ["run", "BAD"], ["run", "nowhere.yaml"]),
+        *(["validate", "GOOD"], ["init", "new.yaml"], ["schema"], ["completion", "zsh"]),
+    ],
     ids=" ".join,
 )
 def test_nothing_heavy_is_imported_before_there_is_work(tmp_path, environment, arguments):
@@ -129,7 +191,7 @@ def test_run_prints_a_line_per_step_then_table_1_and_the_report(small):
         *(("corrected_bias", step) for step in STEPS[:-1]),
         ("", "report"),
     ]
-    assert lines[13].strip() == "Table 1"
+    assert lines[13].split() == ["Table", "1", "n", "original", "compressed", "finetuned"]
     assert lines[-1] == f"Report: {small.directory / 'report.html'}"
 
 
@@ -141,7 +203,8 @@ def test_printed_table_1_has_the_numbers_of_the_file(small):
         values = dict(zip(header, row.split(","), strict=True))
         stages = (values[stage] for stage in ("original", "compressed", "finetuned"))
         numbers = [f"{float(value):.2f}" for value in stages]
-        assert re.search(rf"{values['measure']} +{' +'.join(numbers)} ", printed)
+        expected = " +".join([values["measure"], values["n"], *numbers])
+        assert re.search(rf"^  {expected}$", printed, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", [*STEPS, "run"])
@@ -280,3 +343,144 @@ def test_config_keys_are_documented():
         return True
 
     assert [key for key in keys() if key not in readme and not printed_key(key)] == []
+
+
+# Shell completion
+
+
+def completed(*words: str) -> list[str]:
+    """What a shell offers for the last word."""
+    *arguments, incomplete = words
+    complete = ShellComplete(main, {}, "mini-exp", "_MINI_EXP_COMPLETE")
+    return [item.value for item in complete.get_completions(list(arguments), incomplete)]
+
+
+def test_completion_of_commands_and_options():
+    assert completed("ru") == ["run"]
+    assert completed("report", "x.yaml", "--p") == ["--pdf"]
+    assert completed("init", "--data", "") == ["mini", "digits", "cifar10"]
+
+
+def test_completion_of_keys():
+    assert set(completed("run", "--set", "")) >= {
+        f"{key}=" for key in [*keys(), *keys(ImageSettings)]
+    }
+    assert completed("run", "x.yaml", "--set", "train.e") == ["train.epochs="]
+    assert completed("run", "--set", "study.rules.m") == ["study.rules.majority="]
+
+
+def test_completion_of_experiment_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").mkdir()
+    for name in ("a.yaml", "b.yml", "c.txt", ".hidden.yaml", "configs/d.yaml", "configs/e.md"):
+        (tmp_path / name).touch()
+    assert completed("run", "") == ["a.yaml", "b.yml", "configs/d.yaml"]
+    assert completed("status", "configs/") == ["configs/d.yaml"]
+    assert completed("train", f"{tmp_path}/a") == [f"{tmp_path}/a.yaml"]
+    assert completed("run", "nowhere/") == []
+
+
+def test_completion_of_directories():
+    complete = ShellComplete(main, {}, "mini-exp", "_MINI_EXP_COMPLETE")
+    assert [item.type for item in complete.get_completions(["show"], "res")] == ["dir"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(shell):
+    result = CliRunner().invoke(main, ["completion", shell])
+    assert result.exit_code == 0
+    assert f"_MINI_EXP_COMPLETE={shell}_complete" in result.stdout
+
+
+BASH = """
+eval "$(mini-exp completion bash)"
+compopt() { echo "compopt $1 $2"; }  # works only while a shell completes
+COMP_WORDS=(mini-exp run --set width.so) COMP_CWORD=3
+_mini_exp_completion mini-exp
+echo "${COMPREPLY[@]}"
+complete -p mini-exp
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+def test_completion_in_bash(environment, tmp_path):
+    program = tmp_path / "mini-exp"
+    program.write_text(f"#!{sys.executable}\nfrom mini_exp.cli import main\nmain()\n")
+    program.chmod(0o755)
+    done = subprocess.run(
+        ["bash", "--norc", "-c", BASH],
+        env={**environment, "PATH": f"{tmp_path}:{environment['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        "compopt -o nospace",
+        "width.solver=",
+        "complete -o nosort -F _mini_exp_completion mini-exp",
+    ]
+
+
+# The report printed
+
+
+def fake_browser(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """The only browser on the PATH."""
+    folder.mkdir()
+    program = folder / "google-chrome"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+PRINTS = """for argument; do case $argument in
+--print-to-pdf=*) echo "%PDF $*" > "${argument#--print-to-pdf=}";;
+esac; done"""
+
+
+def test_pdf_is_written_beside_the_report(small, tmp_path, monkeypatch):
+    fake_browser(tmp_path / "bin", monkeypatch, PRINTS)
+    result = small("report", "--pdf")
+    path = small.directory / "report.pdf"
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[-1] == f"Printed: {path}"
+    content = path.read_text()
+    assert content.startswith("%PDF --headless")
+    assert content.endswith(f"{(small.directory / 'report.html').as_uri()}\n")
+    assert ("--no-sandbox" in content) == (os.geteuid() == 0)
+
+
+def test_pdf_without_a_browser_builds_nothing(small, tmp_path, monkeypatch):
+    before = small.identities()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = small("report", "--pdf", "--force")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "mini-exp: --pdf: expected Chromium, Google Chrome or Microsoft Edge on the PATH; install "
+        "one, or print report.html from any browser\n"
+    )
+    assert small.identities() == before
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("echo no display >&2; exit 3", "exit code 3: no display"),
+        ("exit 0", "exit code 0: no message"),
+        (PRINTS.replace("%PDF", "%!PS"), "exit code 0: no message"),
+    ],
+    ids=["fails", "writes nothing", "writes something else"],
+)
+def test_pdf_of_a_browser_that_fails(small, tmp_path, monkeypatch, script, message):
+    fake_browser(tmp_path / "bin", monkeypatch, script)
+    result = small("report", "--pdf")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+    assert f"could not print {small.directory / 'report.html'}: {message}" in result.stderr
+    assert not (small.directory / "report.pdf").exists()
+
+
+def test_pdf_of_a_browser_that_hangs(tmp_path, monkeypatch):
+    fake_browser(tmp_path / "bin", monkeypatch, "exec /bin/sleep 60")
+    monkeypatch.setattr(pdf, "SECONDS", 0.2)
+    with pytest.raises(MiniExpError, match=r"could not print .*page.html within 0.2 s"):
+        pdf.printed(tmp_path / "page.html")

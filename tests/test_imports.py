@@ -20,7 +20,7 @@ MIDDLE = {
 BELOW_STEPS = PRUNING | {"types"} | MIDDLE
 
 ALLOWED = {
-    "__init__": {"pruning", "saving"},
+    "__init__": {"pruning", "saving", "results"},
     "errors": set(),
     "spectral": CORE,
     "pruning": PRUNING,
@@ -29,11 +29,17 @@ ALLOWED = {
     "artifacts": PRUNING | {"types"},
     "saving": PRUNING | {"types", "artifacts"},
     "report": BELOW_STEPS | {"report", "__init__"},
+    "results": BELOW_STEPS | {"report", "artifacts"},
     "steps": BELOW_STEPS,
     "study": BELOW_STEPS | {"report", "steps", "artifacts", "pipeline", "study"},
     "compare": BELOW_STEPS | {"report", "artifacts", "pipeline", "compare"},
     "pipeline": BELOW_STEPS | {"steps", "artifacts", "__init__"},
-    "cli": BELOW_STEPS | {"steps", "study", "compare", "artifacts", "pipeline", "__init__"},
+    "terminal": {"errors"},
+    "schema": {"config"},
+    "starter": {"errors", "config", "schema", "artifacts"},
+    "cli": BELOW_STEPS
+    | {"steps", "study", "compare", "artifacts", "pipeline", "__init__"}
+    | {"report", "schema", "starter", "terminal"},
     "__main__": {"cli"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -102,7 +108,8 @@ def test_steps_never_import_each_other(path):
 
 def test_of_the_steps_only_the_step_report_uses_the_report():
     users = {path for path in MODULES for name in ours(path) if layer_of(name) == "report"}
-    outside = {path for path in users if layer_of_path(path) not in ("report", "study", "compare")}
+    readers = ("report", "study", "compare", "results", "cli")  # cli: to print it
+    outside = {path for path in users if layer_of_path(path) not in readers}
     assert outside <= REPORTS
 
 

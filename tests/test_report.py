@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html.parser
 import itertools
+import json
 import re
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from scipy.stats import binomtest
 
 from mini_exp import artifacts
 from mini_exp.config import keys, load_config
-from mini_exp.errors import DomainError
+from mini_exp.errors import ArtifactError, DomainError
 from mini_exp.report import figures, tables
-from mini_exp.report.document import NOT_SHOWN
+from mini_exp.report.document import NOT_SHOWN, verdict
+from mini_exp.report.page import report_html
 from mini_exp.spectral.published import STARTING_P
 from mini_exp.steps import report
 from mini_exp.types import Dataset, History, WidthPath
@@ -26,11 +28,15 @@ from mini_exp.types import Dataset, History, WidthPath
 STAGES = ("original", "compressed", "finetuned")
 VARIANTS = ("published", "corrected_bias")
 THESIS = {"test loss": (1.45, 0.90, 0.87), "accuracy": (0.52, 0.44, 0.60)}
-FILES = (
-    *("dataset.npz", "original.safetensors", "history.csv", "covariance.npz", "widths.csv"),
-    *("selection.json", "compressed.safetensors", "finetuned.safetensors"),
-    *("finetune_history.csv", "evaluation.csv"),
-)
+MAKES = {
+    "gen-mini": ("dataset.npz",),
+    "train": ("original.safetensors", "history.csv"),
+    "covariance": ("covariance.npz",),
+    "estimate-width": ("widths.csv",),
+    "select": ("selection.json", "compressed.safetensors"),
+    "finetune": ("finetuned.safetensors", "finetune_history.csv", "evaluation.csv"),
+}
+FILES = tuple(itertools.chain(*MAKES.values()))
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +184,39 @@ def test_report_shows_table_1(tiny, markdown):
     assert (tiny.directory / "table1.md").read_text(encoding="utf-8").strip() in markdown
 
 
+# The verdict
+
+
+def test_the_verdict_counts_improvements_on_the_population(tiny, markdown):
+    scores = {}
+    for variant in VARIANTS:
+        frame = pd.read_csv(tiny.directory / variant / "evaluation.csv")
+        scores[variant] = frame[frame["split"] == "population"].set_index("stage")
+    lower = sum(f.loc["compressed", "loss"] < f.loc["original", "loss"] for f in scores.values())
+    words = {0: "none", 2: "all"}
+    shown = re.sub(r"\s+", " ", markdown)
+    assert f"lowered the loss on fresh draws in {words.get(lower, lower)} of the 2" in shown
+    assert "`mini-exp study` repeats it many times" in shown
+
+
+def test_the_verdict_of_a_study_says_where_the_conclusion_holds(tiny):
+    claims = pd.DataFrame(
+        [
+            *(("C1", "a", "holds"), ("C2", "a", "holds"), ("C2", "b", "does not hold")),
+            *(("C9", "a", "holds"), ("C9", "b", "does not hold"), ("C6", "all", "does not hold")),
+        ],
+        columns=["claim", "variant", "verdict"],
+    )
+    counts = {"variants": 2, "loss_compressed": 0, "accuracy_compressed": 1}
+    settings = load_config(tiny.config).variants["published"]
+    run, conclusion, rest = verdict(settings, {**counts, "accuracy_finetuned": 2}, claims)
+    assert "to (8, 3, 3) lowered the loss on fresh draws in none of the 2 variants" in run
+    assert conclusion.endswith("(C9) holds for a and does not hold for b.")
+    assert rest.startswith(
+        "Of its 4 claims those that hold throughout are C1, those that hold nowhere C6; "
+    )
+
+
 # The pages
 
 
@@ -210,11 +249,96 @@ def test_html_report_needs_no_other_file(tiny, page):
     assert re.search(r"url\(|@import", style) is None
 
 
-def test_html_report_shows_every_image_with_a_text(page, markdown):
-    images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(images) == markdown.count("](") >= 7
-    assert all(image["src"].startswith("data:image/") for image in images)
-    assert all(len(image["alt"]) > 10 for image in images)
+def test_html_report_shows_every_image_inline_with_a_text_and_a_size(page, markdown):
+    images = [attributes for tag, attributes in page.tags if tag == "svg"]
+    assert len(images) == markdown.count("![") >= 7
+    for image in images:
+        assert image["role"] == "img"
+        assert len(image["aria-label"]) > 10
+        assert int(image["width"]) > 100
+        assert int(image["height"]) > 100
+    tags = [tag for tag, _ in page.tags]
+    assert tags.count("figure") == tags.count("figcaption") == len(images)
+
+
+def test_names_in_the_page_are_unique_and_links_land(page):
+    names = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(names) == len(set(names))
+    links = [attributes.get("href") or attributes.get("xlink:href") for _, attributes in page.tags]
+    inside = {link.removeprefix("#") for link in links if link and link.startswith("#")}
+    assert inside <= set(names)
+
+
+def test_the_map_leads_to_every_step(page):
+    start = page.tags.index(("ol", {"class": "steps"}))
+    links = [attributes["href"] for tag, attributes in page.tags[start:] if tag == "a"]
+    assert links == [f"#step-{i}-{name}" for i, name in enumerate(MAKES, start=1)]
+    targets = [attributes.get("id") for tag, attributes in page.tags if tag == "h3"]
+    assert targets[: len(links)] == [link.removeprefix("#") for link in links]
+
+
+def test_the_map_shows_artifacts_settings_and_times(tiny, page):
+    text = "".join(page.words)
+    cards = text.partition("The six steps\n")[2].partition("The settings are published's")[0]
+    records = json.loads((tiny.directory / "manifest.json").read_text())["steps"]
+    for step, files in MAKES.items():
+        seconds = sorted(f"{records[f'{variant}/{step}']['seconds']:.2f}" for variant in VARIANTS)
+        assert f"Took {'–'.join(dict.fromkeys(seconds))} s" in cards
+        for file in files:
+            assert file in cards
+    assert "data.n_test 99, data.epsilon 0.1, data.labels swapped" in cards
+    assert "select.scope complement, select.theta 0.5, compress.weights slice" in cards
+
+
+def test_only_the_page_tells_the_time(tiny, markdown):
+    assert "class=" not in markdown
+    page_text = (tiny.directory / "report.html").read_text(encoding="utf-8")
+    finished = max(
+        record["finished"]
+        for key, record in json.loads((tiny.directory / "manifest.json").read_text())[
+            "steps"
+        ].items()
+        if key != "report"
+    )
+    assert f"Made {finished}" in page_text
+
+
+def test_numbers_in_a_column_have_the_same_digits(markdown):
+    for table in re.findall(r"(?:^\|.*\|\n)+", markdown, re.M):
+        _, rule, *rows = [line.strip("|\n").split("|") for line in table.splitlines()]
+        for column, align in enumerate(rule):
+            if align.endswith(":"):
+                numbers = [re.search(r"\d+(\.\d+)?", row[column]) for row in rows]
+                digits = {len(number[1] or "") for number in numbers if number}
+                assert len(digits) <= 1, (rows[0], column)
+
+
+def test_a_table_names_its_columns_and_groups_in_every_cell():
+    text = "# T\n\n| A | B |\n|---|---:|\n| a<b | 1 |\n|  | 2 |\n|  |  |\n"
+    html_text = report_html(text, {})
+    cells = re.findall(r"<td([^>]*)>(.*?)</td>", html_text)
+    assert [content for _, content in cells] == [
+        *("a&lt;b", "1", '<span class="repeated">a&lt;b</span>', "2"),
+        *('<span class="repeated">a&lt;b</span>', ""),
+    ]
+    assert [re.search('data-label="(.)"', attributes)[1] for attributes, _ in cells] == [
+        "A",
+        "B",
+    ] * 3
+    assert 'class="number"' in cells[1][0]
+    assert 'class="number empty"' in cells[5][0]
+    assert html_text.count('role="row"') == 4
+
+
+def test_headings_are_anchors_as_on_github():
+    html_text = report_html("# T\n\n## Step 2: gen-mini (4.3)!\n\n## Größe\n", {})
+    assert '<h2 id="step-2-gen-mini-43">' in html_text
+    assert '<a href="#größe">Größe</a>' in html_text
+
+
+def test_an_svg_without_a_size_is_refused():
+    with pytest.raises(ArtifactError, match=r"a\.png: expected an SVG with a width and a height"):
+        report_html("# T\n\n![What](a.png)\n", {"a.png": b"<svg></svg>"})
 
 
 def test_html_report_is_one_page_with_language_and_title(page):
@@ -236,21 +360,21 @@ def test_images_of_the_markdown_report_are_on_disk(tiny, markdown):
 
 
 def test_pages_have_no_template_residue(tiny, markdown):
-    html_text = (tiny.directory / "report.html").read_text(encoding="utf-8")
-    body = html_text.partition("</style>")[2]
-    for text in (markdown, body):
+    page_text = (tiny.directory / "report.html").read_text(encoding="utf-8")
+    body = page_text.partition("</style>")[2]
+    for text in (markdown, re.sub(r"<svg.*?</svg>", "", body, flags=re.S)):
         assert re.search(r"\{\{|\}\}|\{%|%\}|\bnan\b|\bNone\b", text) is None
 
 
 def test_report_names_every_setting(markdown):
-    assert NOT_SHOWN == ("data.kind", "model.kind", "data.n_population")
+    assert NOT_SHOWN == ("data.kind", "model.kind")
     missing = [key for key in keys() if key not in NOT_SHOWN and f"`{key}`" not in markdown]
     assert missing == []
 
 
 def test_report_names_every_step_and_slip(markdown):
-    for number in ("1. Data", "2. and 3. Second", "4. Widths", "5. Selection", "6. Fine-tuning"):
-        assert f"### {number}" in markdown
+    for number, step in enumerate(MAKES, start=1):
+        assert f"### Step {number}: {step}\n" in markdown
     slips = markdown.partition("## Slips")[2].partition("\n## ")[0]
     assert re.findall(r"^\| (4\.\d\.\d)", slips, re.MULTILINE) == [
         *("4.1.2", "4.1.7", "4.1.1", "4.2.2", "4.2.3", "4.2.3"),
@@ -309,7 +433,8 @@ def test_figure_2_is_published_bias_whatever_the_order(tiny, tmp_path, monkeypat
     path = tmp_path / "c.yaml"
     path.write_text(text.replace("BIAS", "{model: {bias: true}}"), encoding="utf-8")
     monkeypatch.setattr(figures, "rendered", lambda figure, _: str(id(figure)).encode())
-    pages = report.run(load_config(path), results, {})
+    monkeypatch.setattr(report, "report_html", lambda *_: "")
+    pages = report.run(load_config(path), results, {}, [])
     assert pages["figures/figure1.png"] == pages["published/figures/widths.png"]
     assert pages["figures/figure2.png"] == pages["published_bias/figures/widths.png"]
 
@@ -356,9 +481,9 @@ def test_widths_figure_shades_where_the_solver_stayed_at_its_start():
 
 
 def test_widths_figure_says_what_its_marks_mean():
-    legend = figures.widths_figure(width_path(), published=True).axes[0].get_legend()
+    legend = figures.widths_figure(width_path(), published=True).legends[0]
     labels = [text.get_text() for text in legend.get_texts()]
-    assert labels[:2] == [r"$\lambda_1$", r"$\lambda_2$"]
+    assert {"layer 1", "layer 2"} < set(labels)
     assert [label for label in labels if "no success" in label] != []
     assert [label for label in labels if "not converged" in label] != []
 

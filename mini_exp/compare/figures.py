@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from mini_exp.report.figures import COLOURS, MARKERS, blank, style
+from mini_exp.report.figures import (
+    COLOURS,
+    DASHES,
+    MARKERS,
+    PAGE,
+    arranged,
+    blank,
+    legend_above,
+    style,
+)
 
 SHOWN = (
     ("spectral θ=0.5", "reconstruct"),
@@ -16,50 +28,42 @@ SHOWN = (
     ("random", "slice"),
     ("from scratch", ""),
 )
+BESIDE = 1.02  # between two methods, so that none hides another
 
 
 def accuracy_figure(summary: pd.DataFrame) -> Figure:
     """Test accuracy over parameters, right after pruning and after fine-tuning.
 
-    Lines join equal shares of every group; filled markers beside them are the exact widths for a
-    budget, with spectral pruning. Bars are the intervals over networks.
+    Lines join equal shares of every group, the methods a little beside each other; stars are the
+    exact widths for a budget, with spectral pruning and reconstruction. Bars are the intervals of
+    the mean over networks.
     """
     with style():
-        figure, axes = blank(6.8, 3.4, 1, 2)
+        figure, axes = blank(PAGE, 3.6, 1, 2)
         original = summary[summary["widths"] == "all"].iloc[0]
         titles = {"pruned": "right after pruning", "finetuned": "after fine-tuning"}
         for ax, (stage, title) in zip(axes[0], titles.items(), strict=True):
             for i, (method, weights) in enumerate(SHOWN):
-                chosen = summary[(summary["method"] == method) & (summary["weights"] == weights)]
-                even = chosen[chosen["widths"].str.startswith("keep")].dropna(
-                    subset=[f"{stage}_test"]
-                )
-                ax.errorbar(
-                    even["parameters"],
-                    100 * even[f"{stage}_test"],
-                    100 * even[f"{stage}_test_half"],
+                rows = _rows(summary, method, weights)
+                even = rows[rows["widths"].str.startswith("keep")].dropna(subset=[f"{stage}_test"])
+                _bars(
+                    *(ax, even, stage, BESIDE ** (i - len(SHOWN) // 2)),
                     color=COLOURS[i],
                     marker=MARKERS[i],
-                    capsize=2,
+                    linestyle=DASHES[i],
                     label=f"{method}, {weights}" if weights else method,
                 )
-            exact = summary[
-                summary["widths"].str.endswith("exact")
-                & (summary["method"] == SHOWN[0][0])
-                & (summary["weights"] == SHOWN[0][1])
-            ]
-            ax.errorbar(
-                exact["parameters"],
-                100 * exact[f"{stage}_test"],
-                100 * exact[f"{stage}_test_half"],
+            rows = _rows(summary, *SHOWN[0])
+            _bars(
+                *(ax, rows[rows["widths"].str.endswith("exact")], stage, 1),
                 color=COLOURS[0],
                 marker="*",
                 markersize=9,
                 linestyle="none",
-                capsize=2,
-                label="the same, exact widths for a budget",
+                label="spectral, exact widths for a budget",
             )
-            ax.axhline(100 * original["pruned_test"], color="0.5", linewidth=0.8, zorder=0)
+            unpruned = 100 * original["pruned_test"]
+            ax.axhline(unpruned, color="0.5", linewidth=0.8, zorder=0, label="unpruned")
             ax.set_xscale("log")
             ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             ax.xaxis.set_minor_formatter(NullFormatter())
@@ -67,8 +71,23 @@ def accuracy_figure(summary: pd.DataFrame) -> Figure:
             ax.set_xlabel("parameters")
             ax.set_title(title)
             ax.set_ylim(0, 100)
-        axes[0, 0].set_ylabel("test accuracy, %")
-        handles, labels = axes[0, 1].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="upper center", ncols=3, fontsize=7)
-        figure.subplots_adjust(left=0.08, right=0.99, top=0.76, bottom=0.14, wspace=0.16)
+        axes[0, 0].set_ylabel("test accuracy (%)")
+        axes[0, 1].tick_params(labelleft=False)
+        height = legend_above(figure, axes[0, 1])
+        arranged(figure, top=height + 0.2, across=0.15)
     return figure
+
+
+def _rows(summary: pd.DataFrame, method: str, weights: str) -> pd.DataFrame:
+    return summary[(summary["method"] == method) & (summary["weights"] == weights)]
+
+
+def _bars(ax: Axes, rows: pd.DataFrame, stage: str, beside: float, **look: Any) -> None:
+    """Accuracies with their intervals, in percent."""
+    ax.errorbar(
+        beside * rows["parameters"],
+        100 * rows[f"{stage}_test"],
+        100 * rows[f"{stage}_test_half"],
+        capsize=2,
+        **look,
+    )

@@ -70,12 +70,14 @@ def compare_pages(
     summary = tables.summary_table(frame, config.compare.confidence)
     differences = tables.differences_table(frame, config.compare.confidence)
     budgets = tables.budgets_table(frame, config.compare.confidence)
-    text = tables.compare_markdown(config, settings, splits, summary, differences, budgets)
+    short = tables.differences_markdown(config, settings, splits, differences)
+    text = tables.compare_markdown(config, settings, splits, summary, short, budgets)
     pages = {
         "networks.csv": _csv(frame),
         "summary.csv": _csv(summary),
         "differences.csv": _csv(differences),
         "budgets.csv": _csv(budgets),
+        "differences.md": short.encode(),
         "compare.md": text.encode(),
         "config.yaml": config.as_yaml().encode(),
     }

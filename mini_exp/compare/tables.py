@@ -113,15 +113,36 @@ def _accuracies(part: pd.DataFrame, method: Method, stage: str, split: str = "te
     return values
 
 
+def differences_markdown(
+    config: ImageConfig, settings: ImageSettings, splits: ImageSplits, differences: pd.DataFrame
+) -> str:
+    """The comparison in one table and one figure: nothing in it differs from run to run."""
+    header = [
+        f"{stage}: minus {method.name.removeprefix('Torch-Pruning ')}"
+        for stage in ("Right after", "Fine-tuned")
+        for method in TORCH_PRUNING
+    ]
+    cells = [
+        [str(widths), *_signed(part)] for widths, part in differences.groupby("widths", sort=False)
+    ]
+    return template("differences.md").render(
+        settings=settings,
+        source=image_source(settings.data),
+        compare=config.compare,
+        n_train=len(splits.train),
+        differences=markdown(["Widths", *header], cells, 1),
+    )
+
+
 def compare_markdown(
     config: ImageConfig,
     settings: ImageSettings,
     splits: ImageSplits,
     summary: pd.DataFrame,
-    differences: pd.DataFrame,
+    differences: str,
     budgets: pd.DataFrame,
 ) -> str:
-    """The comparison's page."""
+    """The comparison's page, with ``differences_markdown``'s text in it."""
     sets = [widths for widths in summary["widths"].unique() if widths != "all"]
     sections = {}
     for widths in sets:
@@ -151,14 +172,6 @@ def compare_markdown(
     budget_cells = [
         [str(budget), *_signed(part)] for budget, part in budgets.groupby("budget", sort=False)
     ]
-    difference_cells = [
-        [str(widths), *_signed(part)] for widths, part in differences.groupby("widths", sort=False)
-    ]
-    difference_header = [
-        f"{stage}: minus {method.name.removeprefix('Torch-Pruning ')}"
-        for stage in ("Right after", "Fine-tuned")
-        for method in TORCH_PRUNING
-    ]
     return template("compare.md").render(
         settings=settings,
         source=image_source(settings.data),
@@ -174,7 +187,7 @@ def compare_markdown(
             "latency": f"{original['latency_ms']:.3g}",
         },
         sections=sections,
-        differences=markdown(["Widths", *difference_header], difference_cells, 1),
+        summary=differences.replace("](figures/", "](compare/figures/"),
         budgets=markdown(["Budget", "Right after", "Fine-tuned"], budget_cells, 1),
         n_methods=len(METHODS),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -124,6 +124,17 @@ def shift(network: nn.Module, reader: Reader, offset: Floats, by_weight: bool) -
 
 def _rows(tensor: Tensor, kept: Tensor) -> Tensor:
     return tensor.index_select(0, kept.to(tensor.device))
+
+
+def with_new_biases(network: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
+    """The network itself, with a bias in every layer that has one in a saved state only.
+
+    Reconstruction with an intercept gives one to layers that had none.
+    """
+    for name, module in network.named_modules():
+        if f"{name}.bias" in state and getattr(module, "bias", 0) is None:
+            module.bias = nn.Parameter(torch.empty(len(module.get_parameter("weight"))))
+    return network
 
 
 def _columns(weight: Tensor, reader: Reader, kept: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,14 +11,10 @@ from scipy.special import betaincinv
 
 from mini_exp.errors import DomainError
 from mini_exp.pruning.selection import PruningSelection
+from mini_exp.report import thesis
 from mini_exp.types import Evaluation, Selection
 
 STAGES = {"original": "Original", "compressed": "Compressed", "finetuned": "Fine tuned"}
-THESIS = "thesis (2019)"
-# Sørby (2019), table 1, and the 99 test samples of the author's code.
-THESIS_LOSS = {"original": 1.45, "compressed": 0.90, "finetuned": 0.87}
-THESIS_ACCURACY = {"original": 0.52, "compressed": 0.44, "finetuned": 0.60}
-THESIS_N = 99
 
 
 def binomial_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -72,8 +69,8 @@ def table1(evaluations: Mapping[str, Sequence[Evaluation]]) -> pd.DataFrame:
         bounds of the exact 95 % interval, ``<stage>_low`` and ``<stage>_high``.
     """
     rows: list[dict[str, object]] = [
-        {"protocol": THESIS, "measure": "test loss", "n": THESIS_N, **THESIS_LOSS},
-        _accuracy_row(THESIS, "accuracy", THESIS_N, THESIS_ACCURACY),
+        {"protocol": thesis.NAME, "measure": "test loss", "n": thesis.N_TEST, **thesis.LOSS},
+        _accuracy_row(thesis.NAME, "accuracy", thesis.N_TEST, thesis.ACCURACY),
     ]
     population = ("population", "population loss", "population accuracy")
     return pd.DataFrame(rows + _score_rows(evaluations, population))
@@ -115,10 +112,11 @@ def _accuracy_row(
 
 
 def table1_cells(table: pd.DataFrame) -> list[list[str]]:
-    """Table 1 as text: losses to 0.01, test accuracies with their interval."""
+    """Losses and accuracies of Table 1 as text, to 0.01; test accuracies with their interval."""
     cells = []
     protocol = None
-    for row in table.to_dict(orient="records"):
+    scores = table[table["measure"] != "parameters"]
+    for row in scores.to_dict(orient="records"):
         shown = [f"{row[stage]:.2f}" for stage in STAGES]
         if row["measure"] == "accuracy":
             bounds = [(row[f"{stage}_low"], row[f"{stage}_high"]) for stage in STAGES]
@@ -126,14 +124,9 @@ def table1_cells(table: pd.DataFrame) -> list[list[str]]:
                 f"{text} [{low:.2f}, {high:.2f}]"
                 for text, (low, high) in zip(shown, bounds, strict=True)
             ]
-        elif row["measure"] in ("population accuracy", "validation accuracy"):
-            shown = [f"{row[stage]:.3f}" for stage in STAGES]
-        elif row["measure"] == "parameters":
-            shown = [f"{row[stage]:,.0f}" for stage in STAGES]
         first = row["protocol"] if row["protocol"] != protocol else ""
         protocol = row["protocol"]
-        n = "" if row["measure"] == "parameters" else f"{row['n']:.0f}"
-        cells.append([first, f"{row['measure']}", n, *shown])
+        cells.append([first, f"{row['measure']}", f"{row['n']:.0f}", *shown])
     return cells
 
 
@@ -150,13 +143,13 @@ def selection_cells(selections: Mapping[str, Selection]) -> list[list[str]]:
             at = width - 1
             row = [
                 variant,
-                str(number),
+                f"layer {number}",
                 f"{width} of {layer.index_path.shape[1]}",
                 f"{layer.information_ratio[0, at]:.4f}",
-                _cell(layer.exhaustive.get("information"), at),
+                _cell(layer.exhaustive.get("information"), at, 4),
             ]
             for name in ("A", "B", "theta"):
-                row += [f"{layer.losses[name][0, at]:.4g}", _cell(layer.exhaustive.get(name), at)]
+                row += [_cell(found.get(name), at, 2) for found in (layer.losses, layer.exhaustive)]
             cells.append(row)
     return cells
 
@@ -167,8 +160,8 @@ SELECTION_HEADER = [
 ]
 
 
-def _cell(values: np.ndarray | None, at: int) -> str:
-    return "not enumerated" if values is None else f"{values[0, at]:.4g}"
+def _cell(values: np.ndarray | None, at: int, digits: int) -> str:
+    return "not enumerated" if values is None else f"{values[0, at]:.{digits}f}"
 
 
 def evaluation_cells(evaluations: Mapping[str, Sequence[Evaluation]]) -> list[list[str]]:
@@ -191,13 +184,22 @@ def evaluation_cells(evaluations: Mapping[str, Sequence[Evaluation]]) -> list[li
 EVALUATION_HEADER = ["Variant", "Stage", "Split", "n", "Loss", "Accuracy", "Parameters"]
 
 
-def widths_cells(selections: Mapping[str, PruningSelection]) -> list[list[str]]:
-    """Channels of every group, before and per variant."""
+def widths_cells(
+    selections: Mapping[str, PruningSelection], evaluations: Mapping[str, Sequence[Evaluation]]
+) -> list[list[str]]:
+    """Channels of every group, then all parameters, before and per variant."""
+    counts = [{row.stage: row.parameters for row in scores} for scores in evaluations.values()]
+    parameters = [counts[0]["original"], *(count["compressed"] for count in counts)]
     names = {kept.group.name: kept.group.width for s in selections.values() for kept in s.groups}
     return [
         [f"`{name}`", str(width), *(str(s.widths.get(name, width)) for s in selections.values())]
         for name, width in names.items()
-    ]
+    ] + [["all parameters", *(f"{count:,}" for count in parameters)]]
+
+
+def read_csv(content: bytes) -> pd.DataFrame:
+    """A table of the study, as saved."""
+    return pd.read_csv(io.BytesIO(content))
 
 
 def markdown(header: Sequence[str], cells: Sequence[Sequence[str]], text_columns: int) -> str:

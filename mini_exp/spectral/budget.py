@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from mini_exp.errors import DomainError, ShapeError
 from mini_exp.spectral import Floats, Integers
-from mini_exp.spectral.width import _cheapest
+from mini_exp.spectral.width import cheapest_partner
 
 Price: TypeAlias = tuple[float, float]  # of loss and of cost
 Solution: TypeAlias = tuple[float, float, list[int]]  # loss, cost and widths along a chain
@@ -312,7 +312,7 @@ class _Chain:
         before = [np.zeros(len(own[0]))]
         for group, link in enumerate(self.links):
             slope = price[1] * link * self.widths[group]
-            before.append(_cheapest(before[-1] + own[group], slope, self.widths[group + 1]))
+            before.append(cheapest_partner(before[-1] + own[group], slope, self.widths[group + 1]))
         return before
 
     def after(self, price: Price) -> list[Floats]:

@@ -195,7 +195,7 @@ class _Chain:
         """Cheapest way to reach each grid point from the left, its own cost included."""
         messages = [self.boundary[0] * self.n[0] + self.cost[0]]
         for left, right, cost in zip(self.n, self.n[1:], self.cost[1:], strict=False):
-            messages.append(_cheapest(messages[-1], left, right) + cost)
+            messages.append(cheapest_partner(messages[-1], left, right) + cost)
         return messages
 
     def min_marginals(self) -> list[Floats]:
@@ -205,7 +205,9 @@ class _Chain:
         for layer, reached in reversed(list(enumerate(self.forward))):
             marginals.append(reached + onward)
             if layer:
-                onward = _cheapest(self.cost[layer] + onward, self.n[layer], self.n[layer - 1])
+                onward = cheapest_partner(
+                    self.cost[layer] + onward, self.n[layer], self.n[layer - 1]
+                )
         return marginals[::-1]
 
     def near(self, marginals: Sequence[Floats], best: float, gap: float) -> list[Integers]:
@@ -244,7 +246,7 @@ class _Chain:
         return chosen
 
 
-def _cheapest(cost: Floats, n: Floats, at: Floats) -> Floats:
+def cheapest_partner(cost: Floats, n: Floats, at: Floats) -> Floats:
     """min_i (cost_i + n_i a) for every a of ``at``, with bounded memory."""
     if len(cost) * len(at) <= _CELLS or len(at) == 1:
         return np.asarray((cost[:, None] + np.outer(n, at)).min(axis=0))
@@ -254,8 +256,8 @@ def _cheapest(cost: Floats, n: Floats, at: Floats) -> Floats:
     best = int((cost + n * at[middle]).argmin())
     return np.concatenate(
         [
-            _cheapest(cost[best:], n[best:], at[:middle]),
-            _cheapest(cost[: best + 1], n[: best + 1], at[middle:]),
+            cheapest_partner(cost[best:], n[best:], at[:middle]),
+            cheapest_partner(cost[: best + 1], n[: best + 1], at[middle:]),
         ]
     )
 

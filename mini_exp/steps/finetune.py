@@ -8,12 +8,23 @@ from mini_exp.config import Settings
 from mini_exp.datasets.mini import mini_sample
 from mini_exp.networks import to
 from mini_exp.seeds import generator
-from mini_exp.training import checked, refuse_diverged, sample_orders, scores, trained_networks
+from mini_exp.training import (
+    OnEpoch,
+    checked,
+    refuse_diverged,
+    sample_orders,
+    scores,
+    trained_networks,
+)
 from mini_exp.types import Dataset, Evaluation, History, Networks
 
 
 def run(
-    settings: Settings, dataset: Dataset, original: Networks, compressed: Networks
+    settings: Settings,
+    dataset: Dataset,
+    original: Networks,
+    compressed: Networks,
+    on_epoch: OnEpoch | None = None,
 ) -> tuple[Networks, History, list[Evaluation]]:
     """Return the fine-tuned network, its history, and the scores of every stage.
 
@@ -27,7 +38,7 @@ def run(
     orders = sample_orders([rng], finetune.epochs, dataset.x_train.shape[1])
     start = to(compressed, settings.device, getattr(torch, settings.dtype))
     finetuned, history = trained_networks(
-        start, dataset, orders, finetune.batch_size, finetune.learning_rate
+        start, dataset, orders, finetune.batch_size, finetune.learning_rate, on_epoch
     )
     checked(history)
     refuse_diverged(finetuned, dataset.x_train)

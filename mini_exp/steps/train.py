@@ -7,11 +7,13 @@ import torch
 from mini_exp.config import Settings
 from mini_exp.networks import initial_networks, to
 from mini_exp.seeds import generator
-from mini_exp.training import checked, refuse_diverged, sample_orders, trained_networks
+from mini_exp.training import OnEpoch, checked, refuse_diverged, sample_orders, trained_networks
 from mini_exp.types import Dataset, History, Networks
 
 
-def run(settings: Settings, dataset: Dataset) -> tuple[Networks, History]:
+def run(
+    settings: Settings, dataset: Dataset, on_epoch: OnEpoch | None = None
+) -> tuple[Networks, History]:
     """Return the trained network and its scores after every epoch.
 
     Raises
@@ -30,7 +32,7 @@ def run(settings: Settings, dataset: Dataset) -> tuple[Networks, History]:
     orders = sample_orders([rng], train.epochs, n_train)
     start = to(start, settings.device, getattr(torch, settings.dtype))
     networks, history = trained_networks(
-        start, dataset, orders, train.batch_size, train.learning_rate
+        start, dataset, orders, train.batch_size, train.learning_rate, on_epoch
     )
     checked(history)
     refuse_diverged(networks, dataset.x_train)

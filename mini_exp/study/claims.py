@@ -12,6 +12,7 @@ import scipy.stats
 
 from mini_exp.config import Config, Settings, Study
 from mini_exp.datasets.mini import DIMENSION
+from mini_exp.report import thesis
 from mini_exp.seeds import generator
 from mini_exp.spectral import Floats
 from mini_exp.study.costs import Costs
@@ -21,7 +22,6 @@ FAILS = "does not hold"
 LETTER = "holds only in the letter"
 EXPLAINED = "explained"
 
-TABLE1_WIDTHS = (8, 3, 3)
 CONTROLS = (
     "original_400",
     "random_slice_finetuned",
@@ -287,7 +287,7 @@ def _c5(r: _Replicates, sweep: Mapping[str, Floats], rho: Floats) -> Claim | Non
 
 
 def _c6(r: _Replicates, sweep: Mapping[str, Floats]) -> Claim | None:
-    if len(r.settings.model.widths) != len(TABLE1_WIDTHS):
+    if len(r.settings.model.widths) != len(thesis.WIDTHS):
         return None
     occurs = share_interval(np.asarray(_at_table1(sweep["widths"]).any(axis=1)), r.study)
     exact = share_interval(np.asarray(_at_table1(sweep["exact_widths"]).any(axis=1)), r.study)
@@ -397,4 +397,4 @@ def _all_full(widths: Floats, settings: Settings) -> np.ndarray:
 
 
 def _at_table1(widths: Floats) -> np.ndarray:
-    return np.asarray(np.equal(widths, TABLE1_WIDTHS).all(axis=2))
+    return np.asarray(np.equal(widths, thesis.WIDTHS).all(axis=2))

@@ -1,4 +1,4 @@
-"""The study's figures."""
+"""The study's figures: many replicates of what the thesis shows once."""
 
 from __future__ import annotations
 
@@ -6,164 +6,274 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mini_exp.config import Config
-from mini_exp.report.figures import COLOURS, blank, style
-from mini_exp.report.tables import STAGES, THESIS_ACCURACY, THESIS_LOSS
+from mini_exp.config import Config, Settings
+from mini_exp.report import thesis
+from mini_exp.report.figures import (
+    COLOURS,
+    DASHES,
+    PAGE,
+    arranged,
+    blank,
+    legend_above,
+    style,
+)
+from mini_exp.report.tables import binomial_interval
 from mini_exp.spectral import Floats
+from mini_exp.study.claims import mean_interval, share_interval
 from mini_exp.study.summary import rho_grids
 
 SHOWN_REPLICATES = 100
+STAGES = {"original": "original", "compressed": "compressed", "finetuned": "fine-tuned"}
 CONTROLS = {
     "constant": "constant predictor",
     "original_400": "original, twice the epochs",
     "random_slice_finetuned": "random units, fine-tuned",
     "scratch_400": "from scratch, twice the epochs",
-    "logistic_x": "logistic regression on X",
+    "logistic_x": "logistic regression on $X$",
 }
 
 
 def table1_distributions(config: Config, rows: pd.DataFrame) -> Figure:
-    """Histogram of each of Table 1's six numbers, one outline per variant."""
+    """Histogram of each of Table 1's six numbers, one outline per variant; vertical: the thesis's.
+
+    Losses above the 99 % quantile of a panel are not shown.
+    """
     known = rows[rows["diverged"] == 0]
+    marked = any(_is_the_thesis_s(settings) for settings in config.variants.values())
     with style():
-        figure, axes = blank(7.2, 4.6, 2, 3)
-        for panels, measure, published in (
-            (axes[0], "loss", THESIS_LOSS),
-            (axes[1], "accuracy", THESIS_ACCURACY),
+        figure, axes = blank(PAGE, 4.3, 2, 3)
+        for panels, measure, unit, published in (
+            (axes[0], "loss", " (nats)", thesis.LOSS),
+            (axes[1], "accuracy", "", thesis.ACCURACY),
         ):
             for ax, (stage, title) in zip(panels, STAGES.items(), strict=True):
-                column = f"{stage}_test_{measure}"
-                low, high = known[column].min(), np.quantile(known[column], 0.99)
-                bins = np.linspace(min(low, published[stage]), max(high, published[stage]), 30)
+                values = known[f"{stage}_test_{measure}"]
+                marks = [published[stage]] if marked else []
+                low, high = min([values.min(), *marks]), max([values.max(), *marks])
                 if measure == "accuracy":  # multiples of about 1/100: two to a bin
                     bins = np.arange(0, 1.03, 0.02) - 0.005
-                for colour, variant in zip(COLOURS, config.variants, strict=False):
-                    values = known.loc[known["variant"] == variant, column]
-                    weights = np.full(len(values), 1 / len(values))
-                    ax.hist(
-                        values, bins, weights=weights, histtype="step", color=colour, label=variant
-                    )
-                if measure == "accuracy":
-                    shown = [known[column].min(), known[column].max(), published[stage]]
-                    ax.set_xlim(min(shown) - 0.02, max(shown) + 0.02)
-                ax.axvline(published[stage], color="black", linewidth=1.2, label="thesis")
-                ax.set_title(title.lower())
-                ax.set_xlabel(f"test {measure}")
+                    ax.set_xlim(low - 0.02, high + 0.02)
+                else:
+                    high = max([np.quantile(values, 0.99), *marks])
+                    bins = np.linspace(low, high, 30)
+                _outlines(ax, config, values, known["variant"], bins)
+                for value in marks:
+                    ax.axvline(value, color="black", linewidth=1.2, label="thesis")
+                ax.set_title(title)
+                ax.set_xlabel(f"test {measure}{unit}")
                 ax.set_yticks([])
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="upper center", ncols=5)
-        figure.subplots_adjust(left=0.03, right=0.98, top=0.86, bottom=0.1, hspace=0.55)
+            panels[0].set_ylabel("share of replicates")
+        height = legend_above(figure, axes[0, 0])
+        arranged(figure, left=0.3, right=0.2, top=height + 0.2, across=0.25, down=0.75)
     return figure
+
+
+def _outlines(
+    ax: Axes, config: Config, values: pd.Series, variants: pd.Series, bins: Floats
+) -> None:
+    """One histogram per variant, of shares."""
+    for i, variant in enumerate(config.variants):
+        own = values[variants == variant].to_numpy()
+        ax.hist(
+            own,
+            bins.tolist(),
+            weights=np.full(len(own), 1 / len(own)),
+            histtype="step",
+            color=COLOURS[i % 6],
+            linestyle=DASHES[i % 6],
+            label=variant,
+        )
 
 
 def stages(config: Config, rows: pd.DataFrame) -> Figure:
-    """Population scores of the three stages as paired lines, with the controls' means."""
+    """Population scores of the three stages: replicates as thin lines, then means over all of them.
+
+    Bands are the intervals of the means, at the study's confidence; with many replicates they are
+    hardly wider than the lines. Stars are the thesis's Table 1, of 99 test samples, with the exact
+    95 % interval of its accuracies.
+    """
     with style():
         names = list(config.variants)
-        figure, axes = blank(7.2, 5.4, 2, len(names))
-        place = np.arange(len(STAGES))
-        for column, variant in enumerate(names):
-            own = rows[(rows["variant"] == variant) & (rows["diverged"] == 0)]
-            for ax, measure in zip(axes[:, column], ("loss", "accuracy"), strict=True):
-                values = own[[f"{stage}_population_{measure}" for stage in STAGES]].to_numpy()
-                ax.plot(place, values[:SHOWN_REPLICATES].T, color="0.75", linewidth=0.4)
-                ax.plot(place, values.mean(axis=0), "o-", color="black", label="mean of replicates")
-                high = np.quantile(values, 0.97)
-                for colour, (name, label) in zip(COLOURS, CONTROLS.items(), strict=False):
-                    control = own[f"{name}_population_{measure}"].mean()
-                    high = max(high, 1.05 * control)
-                    ax.axhline(control, color=colour, linestyle="--", linewidth=1, label=label)
-                ax.set_xticks(place, ["orig.", "compr.", "tuned"])
-                ax.set_ylim(*((0, high) if measure == "loss" else (0.4, 1)))
-            axes[0, column].set_title(variant)
+        figure, axes = blank(PAGE, 4.9, 2, len(names))
+        for panels, measure in ((axes[0], "loss"), (axes[1], "accuracy")):
+            highest = 0.0
+            for ax, variant in zip(panels, names, strict=True):
+                own = rows[(rows["variant"] == variant) & (rows["diverged"] == 0)]
+                highest = max(highest, _stage_lines(ax, config, variant, own, measure))
+            for ax in panels:
+                ax.set_ylim(*((0, highest) if measure == "loss" else (0.3, 1)))
+                ax.set_xticks(range(len(STAGES)), ["orig.", "compr.", "tuned"])
+                ax.set_xlim(-0.3, 2.4)
+                ax.tick_params(labelleft=ax is panels[0], labelbottom=measure == "accuracy")
+        for ax, variant in zip(axes[0], names, strict=True):
+            ax.set_title(variant)
         axes[0, 0].set_ylabel("population loss (nats)")
         axes[1, 0].set_ylabel("population accuracy")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="lower center", ncols=3)
-        figure.subplots_adjust(
-            left=0.08, right=0.98, top=0.95, bottom=0.15, hspace=0.2, wspace=0.35
-        )
+        height = legend_above(figure, *axes[0])
+        arranged(figure, bottom=0.3, top=height + 0.2, down=0.15)
     return figure
+
+
+def _stage_lines(ax: Axes, config: Config, variant: str, own: pd.DataFrame, measure: str) -> float:
+    """Draw one variant's scores; return what the axis must reach."""
+    settings = config.variants[variant]
+    place = np.arange(len(STAGES))
+    values = own[[f"{stage}_population_{measure}" for stage in STAGES]].to_numpy()
+    ax.plot(place, values[:SHOWN_REPLICATES].T, color="0.75", linewidth=0.4)
+    means = [mean_interval(column, config.study, settings.seed) for column in values.T]
+    centre, low, high = np.array([(m.estimate, m.low, m.high) for m in means]).T
+    ax.plot(place, centre, "o-", color="black", linewidth=0.9, label="mean of replicates")
+    ax.fill_between(place, low, high, color="black", alpha=0.35, linewidth=0)
+    highest = float(np.quantile(values, 0.97))
+    for i, (name, label) in enumerate(CONTROLS.items()):
+        control = own[f"{name}_population_{measure}"].to_numpy()
+        mean = mean_interval(control, config.study, settings.seed)
+        look = {"color": COLOURS[i], "linestyle": DASHES[i + 1]}
+        ax.axhline(mean.estimate, **look, linewidth=1, label=label)
+        ax.axhspan(mean.low, mean.high, color=COLOURS[i], alpha=0.35, linewidth=0)
+        highest = max(highest, 1.05 * mean.estimate)
+    if _is_the_thesis_s(settings):
+        _thesis_stars(ax, measure)
+        highest = max(highest, 1.05 * max(thesis.LOSS.values()))
+    return highest
+
+
+def _thesis_stars(ax: Axes, measure: str) -> None:
+    """Table 1 of the thesis, a little to the right of the means."""
+    published = thesis.LOSS if measure == "loss" else thesis.ACCURACY
+    place, values = np.arange(len(STAGES)) + 0.15, np.array([published[s] for s in STAGES])
+    bars = None
+    if measure == "accuracy":
+        bounds = [
+            binomial_interval(round(value * thesis.N_TEST), thesis.N_TEST) for value in values
+        ]
+        bars = np.abs(np.array(bounds).T - values)
+    ax.errorbar(
+        *(place, values, bars),
+        fmt="*",
+        color="black",
+        markerfacecolor="white",
+        markersize=7,
+        elinewidth=0.8,
+        label=f"thesis ({thesis.N_TEST} test samples)",
+    )
 
 
 def widths_over_rho(config: Config, sweeps: pd.DataFrame) -> Figure:
-    """m̂ over ρ: median and 5–95 % band, the variant's own solver and the exact one."""
+    """Figures 1 and 2 over many replicates: m̂_ℓ over ρ, the variant's own solver and the exact one.
+
+    Lines are medians, bands reach from the 5 to the 95 % quantile. Dotted: the thesis's widths.
+    """
     with style():
         names = list(config.variants)
         n_layers = int(sweeps["layer"].max())
-        figure, axes = blank(7.2, 1.7 * len(names) + 0.6, len(names), n_layers)
-        for row, variant in enumerate(names):
-            for layer in range(1, n_layers + 1):
-                ax = axes[row, layer - 1]
-                if layer > len(config.variants[variant].model.widths):
+        figure, axes = blank(PAGE, 1.45 * len(names) + 0.7, len(names), n_layers)
+        for panels, variant in zip(axes, names, strict=True):
+            settings = config.variants[variant]
+            for layer, ax in enumerate(panels, start=1):
+                if layer > len(settings.model.widths):
                     ax.set_axis_off()
                     continue
-                kinds = [("exact", "exact solver", COLOURS[1])]
-                if config.variants[variant].width.solver != "exact":
-                    kinds.insert(0, ("own", "published solver", COLOURS[0]))
-                for solver, label, colour in kinds:
-                    part = sweeps[
-                        (sweeps["variant"] == variant)
-                        & (sweeps["layer"] == layer)
-                        & (sweeps["solver"] == solver)
-                    ]
-                    band = (part["quantile_05"], part["quantile_95"])
-                    ax.plot(part["rho"], part["median"], color=colour, label=label)
-                    ax.fill_between(part["rho"], *band, color=colour, alpha=0.2, linewidth=0)
-                ax.set_ylim(0, config.variants[variant].model.widths[layer - 1] + 0.5)
-                ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+                own = sweeps[(sweeps["variant"] == variant) & (sweeps["layer"] == layer)]
+                _median_lines(ax, settings, own)
+                if _is_the_thesis_s(settings):
+                    ax.hlines(
+                        *(thesis.WIDTHS[layer - 1], own["rho"].min(), own["rho"].max()),
+                        color="black",
+                        linestyle=DASHES[3],
+                        linewidth=1,
+                        label="thesis: widths (8, 3, 3)",
+                    )
+                ax.set_ylim(0, settings.model.widths[layer - 1] + 0.5)
+                ax.yaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
                 ax.set_title(f"{variant}, layer {layer}")
-            axes[row, 0].set_ylabel(r"$\hat m_\ell$ (units)")
+            panels[0].set_ylabel(r"$\hat m_\ell$ (units)")
         for ax in axes[-1]:
             ax.set_xlabel(r"$\rho$")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="upper center", ncols=2)
-        figure.subplots_adjust(left=0.08, right=0.98, top=0.91, bottom=0.08, hspace=0.6)
+        height = legend_above(figure, *axes[:, 0])
+        arranged(figure, top=height + 0.2, across=0.35, down=0.5)
     return figure
 
 
+def _median_lines(ax: Axes, settings: Settings, own: pd.DataFrame) -> None:
+    """Median and band of each solver."""
+    kinds = [("exact", "exact solver", 1)]
+    if settings.width.solver != "exact":
+        kinds.insert(0, ("own", "published solver", 0))
+    for solver, label, i in kinds:
+        part = own[own["solver"] == solver]
+        ax.plot(part["rho"], part["median"], color=COLOURS[i], linestyle=DASHES[i], label=label)
+        band = (part["quantile_05"], part["quantile_95"])
+        ax.fill_between(part["rho"], *band, color=COLOURS[i], alpha=0.2, linewidth=0)
+
+
 def jump(config: Config, arrays: Mapping[str, Floats], rows: pd.DataFrame) -> Figure:
-    """Histogram of the ρ from which on all widths are full; share of full widths at every ρ."""
+    """The jump of Figure 1 over many replicates.
+
+    Left: histogram of the ρ from which on all widths are full; dash-dotted: the thesis's. Right:
+    share of replicates with full widths at every ρ, with Wilson's interval as a band.
+    """
     with style():
         names = [v for v, s in config.variants.items() if s.width.solver == "published"] or list(
             config.variants
         )
-        figure, axes = blank(7.2, 2.6 * len(names), len(names), 2)
+        figure, axes = blank(PAGE, 2.1 * len(names) + 0.6, len(names), 2)
         for (left, right), variant in zip(axes, names, strict=True):
             rho = rho_grids(config)[variant]
             own = rows[rows["variant"] == variant]
             kept = (own["diverged"] == 0).to_numpy()
-            own = own[kept]
+            known = own.loc[kept, "full_from"].dropna()
             step = rho[1] - rho[0]
-            bins = np.append(rho, rho[-1] + step) - step / 2
-            known = own["full_from"].dropna()
-            left.hist(known, bins, color=COLOURS[0])
-            left.set_title(f"{variant}: {len(known)} of {len(own)} replicates jump")
+            left.hist(known, np.append(rho, rho[-1] + step) - step / 2, color=COLOURS[5])
+            left.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+            left.set_title(f"{variant}: {len(known)} of {kept.sum()} replicates jump")
             left.set_xlabel(r"smallest $\rho$ from which all widths are full")
             left.set_ylabel("replicates")
-            full = config.variants[variant].model.widths
-            for kind, label, colour in (
-                ("widths", "all widths full", COLOURS[0]),
-                ("at_start", "solver at its start", COLOURS[1]),
-                ("exact_widths", "exact solver: all full", COLOURS[2]),
-            ):
-                values = arrays[f"{variant}.{kind}"][kept]
-                share = (
-                    values.mean(axis=0)
-                    if kind == "at_start"
-                    else np.equal(values, full).all(axis=2).mean(axis=0)
-                )
-                dashes = "--" if kind == "at_start" else "-"
-                right.plot(rho, share, dashes, color=colour, label=label)
+            _share_lines(right, config, variant, arrays, kept)
+            right.set_title(variant)
             right.set_xlabel(r"$\rho$")
             right.set_ylabel("share of replicates")
-            right.set_ylim(bottom=0)
-            right.legend(loc="upper left")
-        bottom = 0.1 if len(names) > 1 else 0.2
-        figure.subplots_adjust(
-            left=0.09, right=0.98, top=0.93, bottom=bottom, hspace=0.45, wspace=0.25
-        )
+            for ax in (left, right):
+                ax.set_xlim(rho[0] - step, rho[-1] + step)
+                if _has_the_thesis_s_jump(config.variants[variant]):
+                    label = rf"thesis: full widths past $\rho \approx {thesis.JUMP:g}$"
+                    ax.axvline(thesis.JUMP, color="black", linestyle=DASHES[2], lw=1, label=label)
+        height = legend_above(figure, *axes[:, 1])
+        arranged(figure, top=height + 0.2, across=0.65, down=0.75)
     return figure
+
+
+def _share_lines(
+    ax: Axes, config: Config, variant: str, arrays: Mapping[str, Floats], kept: np.ndarray
+) -> None:
+    """Shares at every ρ, with their intervals."""
+    rho, full = rho_grids(config)[variant], config.variants[variant].model.widths
+    for i, (kind, label) in enumerate(
+        (
+            ("widths", "all widths full"),
+            ("at_start", "solver at its start"),
+            ("exact_widths", "exact solver: all widths full"),
+        )
+    ):
+        values = arrays[f"{variant}.{kind}"][kept]
+        which = values == 1 if kind == "at_start" else np.equal(values, full).all(axis=2)
+        shares = [share_interval(column, config.study) for column in np.asarray(which).T]
+        centre, low, high = np.array([(s.estimate, s.low, s.high) for s in shares]).T
+        ax.plot(rho, centre, color=COLOURS[i], linestyle=DASHES[i], label=label)
+        ax.fill_between(rho, low, high, color=COLOURS[i], alpha=0.2, linewidth=0)
+    ax.set_ylim(bottom=-0.03 * ax.get_ylim()[1])  # a share of 0 is seen
+
+
+def _is_the_thesis_s(settings: Settings) -> bool:
+    return settings.model.widths == thesis.MODEL
+
+
+def _has_the_thesis_s_jump(settings: Settings) -> bool:
+    """Figure 1's caption speaks of it, Figure 2's does not."""
+    rho = settings.width.rho
+    same = _is_the_thesis_s(settings) and not settings.model.bias
+    return same and (rho.start, rho.stop) == thesis.RHO

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from mini_exp.config import Config
-from mini_exp.report import document
-from mini_exp.report.tables import STAGES, THESIS_ACCURACY, THESIS_LOSS, markdown
+from mini_exp.report import document, thesis
+from mini_exp.report.tables import STAGES, markdown
 from mini_exp.spectral import Floats
-from mini_exp.study.claims import TABLE1_WIDTHS, Claim, mean_interval
+from mini_exp.study.claims import Claim, mean_interval
 
 SWEEP_ARRAYS = ("widths", "exact_widths", "not_converged", "at_start")
 SUMMARIZED = {
@@ -67,8 +67,8 @@ def replicates_table(config: Config, arrays: Mapping[str, Floats]) -> pd.DataFra
             to_the_end = np.logical_and.accumulate(np.asarray(full)[:, ::-1], axis=1)[:, ::-1]
             columns[f"{kind}full_from"] = _first(to_the_end, rho)
             at_table1 = (
-                np.asarray(np.equal(widths, TABLE1_WIDTHS).all(axis=2))
-                if widths.shape[2] == len(TABLE1_WIDTHS)
+                np.asarray(np.equal(widths, thesis.WIDTHS).all(axis=2))
+                if widths.shape[2] == len(thesis.WIDTHS)
                 else np.zeros(full.shape, dtype=bool)
             )
             columns[f"{kind}table1_rho"] = _first(at_table1, rho)
@@ -110,7 +110,7 @@ def table1_distribution(config: Config, rows: pd.DataFrame) -> pd.DataFrame:
     found = []
     for variant in config.variants:
         own = rows[(rows["variant"] == variant) & (rows["diverged"] == 0)]
-        for measure, published in (("loss", THESIS_LOSS), ("accuracy", THESIS_ACCURACY)):
+        for measure, published in (("loss", thesis.LOSS), ("accuracy", thesis.ACCURACY)):
             for stage in STAGES:
                 values = own[f"{stage}_test_{measure}"].to_numpy()
                 # Mid-rank: accuracies are tied.
@@ -133,7 +133,7 @@ def nearest_replicate(rows: pd.DataFrame, variant: str) -> int:
     """The replicate nearest to all six numbers of Table 1, in standard deviations of each."""
     own = rows[(rows["variant"] == variant) & (rows["diverged"] == 0)]
     distance = np.zeros(len(own))
-    for measure, published in (("loss", THESIS_LOSS), ("accuracy", THESIS_ACCURACY)):
+    for measure, published in (("loss", thesis.LOSS), ("accuracy", thesis.ACCURACY)):
         for stage in STAGES:
             values = own[f"{stage}_test_{measure}"].to_numpy()
             spread = values.std()
@@ -175,6 +175,7 @@ def claims_markdown(
     """claims.md: verdicts first, then what they rest on."""
     counts = rows.groupby("variant")["diverged"].agg(["size", "sum"]).loc[list(config.variants)]
     n = int(counts["size"].iloc[0])
+    numbers = list(dict.fromkeys(c.claim for c in claims))
     seeds = ", ".join(sorted({str(s.seed) for s in config.variants.values()}))
     verdicts = markdown(
         ["", "Claim", *config.variants, "all"],
@@ -184,7 +185,7 @@ def claims_markdown(
                 next(c.statement for c in claims if c.claim == number),
                 *(_verdict(claims, number, variant) for variant in (*config.variants, "all")),
             ]
-            for number in dict.fromkeys(c.claim for c in claims)
+            for number in numbers
         ],
         2 + len(config.variants) + 1,
     )
@@ -222,7 +223,7 @@ def claims_markdown(
         n_population=config.study.n_population,
         diverged=diverged,
         verdicts=verdicts,
-        claims=claims,
+        claims=[[c for c in claims if c.claim == number] for number in numbers],
         distribution=markdown(
             [
                 "Variant",

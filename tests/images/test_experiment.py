@@ -6,9 +6,12 @@ import pytest
 import torch
 
 from mini_exp import artifacts
+from mini_exp.config import ImageSettings
 from mini_exp.image_networks import digits_cnn
 from mini_exp.pipeline import IMAGE_STEPS
 from mini_exp.pruning.surgery import smaller_network
+from mini_exp.steps.images import covariance, finetune, select, train
+from mini_exp.types import Images, ImageSplits
 from tests.conftest import Project
 from tests.images.conftest import SETTINGS, digits_file
 
@@ -191,10 +194,38 @@ def test_missing_cifar10_says_how_to_get_it(tmp_path):
 def test_the_report_has_every_figure_and_number(compared_once):
     text = (compared_once.directory / "report.md").read_text(encoding="utf-8")
     page = (compared_once.directory / "report.html").read_text(encoding="utf-8")
-    assert page.count("<img ") == text.count("![")
-    assert text.count("![") == 2 + 2 + 1
-    assert "## The comparison with other ways to prune" in text
+    assert page.count("<figure") == text.count("![") == 2 + 2 + 1
+    assert "## Beside other pruners" in text
     table = pd.read_csv(compared_once.directory / "table1.csv")
     assert list(table["protocol"].unique()) == list(SETTINGS["variants"])
     for value in table.loc[table["measure"] == "parameters", "compressed"]:
         assert f"{value:,.0f}" in text
+
+
+def test_biases_that_an_intercept_gives_a_resnet_pass_through_all_steps():
+    rng = np.random.default_rng(0)
+    splits = ImageSplits(
+        *(
+            Images(rng.integers(0, 256, (n, 3, 32, 32), dtype=np.uint8), rng.integers(0, 10, n))
+            for n in (40, 20, 20)
+        )
+    )
+    settings = ImageSettings.model_validate(
+        {
+            "data": {"kind": "cifar10", "root": "unused"},
+            "model": {"kind": "resnet", "depth": 8},
+            "train": {"epochs": 1},
+            "finetune": {"epochs": 1},
+            "covariance": {"n_images": 20, "flattened": False},
+            "compress": {"intercept": True},
+        }
+    )
+    original, _ = train.run(settings, splits)
+    moments = covariance.run(settings, original, splits)[0]
+    selection, compressed = select.run(settings, splits, original, moments)
+    grown = {name for name in compressed.tensors if name not in original.tensors}
+    assert grown
+    assert {name.rpartition(".")[2] for name in grown} == {"bias"}
+    finetuned, _, rows = finetune.run(settings, splits, original, selection, compressed)
+    assert finetuned.tensors.keys() == compressed.tensors.keys()
+    assert {row.stage for row in rows} == {"original", "compressed", "finetuned"}

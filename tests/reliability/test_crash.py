@@ -20,6 +20,7 @@ from mini_exp.artifacts import PARTIAL, sha256
 from mini_exp.cli import main
 from mini_exp.study import run as study_run
 from mini_exp.study.costs import Costs
+from tests.blank_figures import blank_file
 from tests.conftest import Project, experiment_file, stub
 
 # A server that has everything imported and no threads: each run is a fork of it.
@@ -52,7 +53,7 @@ def study_command(arguments: list[str]) -> None:
     resource_tracker._resource_tracker._fd = None  # one of its own, as a process has
     patch = pytest.MonkeyPatch()
     stub(patch)
-    patch.setattr(study_run, "rendered", lambda _, suffix: f"<{suffix}/>".encode())
+    patch.setattr(study_run, "rendered", blank_file)
     for name in ("table1_distributions", "stages", "widths_over_rho", "jump"):
         patch.setattr(study_run.figures, name, lambda *_: None)
     patch.setattr(study_run, "measured_costs", lambda: Costs(1, 1.0, 1.0, 1, 1, 1.0, 1.0, 1.0))

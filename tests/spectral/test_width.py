@@ -207,14 +207,14 @@ def test_little_memory_is_enough(spectra, rho, boundary):
 def test_little_work_is_enough(monkeypatch, scales, rho, regularizer, boundary):
     """Entries of tables that are computed; all tables in full would have 10⁹ to 10¹²."""
     work = []
-    cheapest = width._cheapest
+    cheapest = width.cheapest_partner
 
     def counted(cost, n, at):
         whole = len(cost) * len(at) <= width._CELLS
         work.append(len(cost) * len(at) if whole else len(cost))
         return cheapest(cost, n, at)
 
-    monkeypatch.setattr(width, "_cheapest", counted)
+    monkeypatch.setattr(width, "cheapest_partner", counted)
     exact_lambdas([scale * DECAYING for scale in scales], rho, regularizer, boundary)
     assert 0 < sum(work) < 5e8
 
@@ -230,7 +230,7 @@ def test_a_large_table_is_the_sum_of_its_parts(cost, n, at):
     expected = [min(c + slope * a for c, slope in zip(cost, n, strict=True)) for a in at]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(width, "_CELLS", 3)
-        assert_allclose(width._cheapest(cost, n, at), expected, rtol=1e-15)
+        assert_allclose(width.cheapest_partner(cost, n, at), expected, rtol=1e-15)
 
 
 # Where the answer is known

@@ -32,6 +32,7 @@ from mini_exp.report import figures as report_figures
 from mini_exp.study import run
 from mini_exp.study.replicates import BLOCK, sampled_data
 from mini_exp.study.run import check_memory
+from tests.blank_figures import blank_file
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ["jump", "stages", "table1_distributions", "widths_over_rho"]
@@ -225,7 +226,7 @@ def test_costs_are_measured_at_the_thesis_s_sizes(undisturbed):
 
 def test_the_report_takes_up_the_study(finished, monkeypatch):
     """Every figure of the study is in the page itself."""
-    monkeypatch.setattr(report_figures, "rendered", lambda *_: b"<svg/>")
+    monkeypatch.setattr(report_figures, "rendered", blank_file)
     page = finished.results / "tiny" / "report.html"
     by_study = page.read_text(encoding="utf-8")
     page.unlink()

@@ -216,7 +216,9 @@ def test_claims_markdown_has_verdicts_counts_and_the_nearest_replicate(config, a
     assert "Diverged: a 1, b 1, two 1." in text
     assert "worse than the constant" in text
     for claim in claims:
-        assert f"**{claim.claim}, {claim.variant}: {claim.verdict}**" in text
+        section = text.partition(f"### {claim.claim}: ")[2].partition("\n### ")[0]
+        assert f"**{claim.variant}: {claim.verdict}**" in section
+        assert section.count(claim.rule) == 1
         assert f"*Rule:* {claim.rule}." in text
     nearest = ", ".join(f"{nearest_replicate(rows, v)} ({v})" for v in config.variants)
     assert nearest in text

@@ -6,7 +6,8 @@ from mini_exp.config import ImageSettings
 from mini_exp.image_networks import new_network
 from mini_exp.image_training import fitted, image_scores, seeded, state_of, tensors, with_state
 from mini_exp.pruning.selection import PruningSelection
-from mini_exp.pruning.surgery import smaller_network
+from mini_exp.pruning.surgery import smaller_network, with_new_biases
+from mini_exp.training import OnEpoch
 from mini_exp.types import Evaluation, ImageHistory, ImageSplits, NetworkState
 
 
@@ -16,6 +17,7 @@ def run(
     original: NetworkState,
     selection: PruningSelection,
     compressed: NetworkState,
+    on_epoch: OnEpoch | None = None,
 ) -> tuple[NetworkState, ImageHistory, list[Evaluation]]:
     """Return the fine-tuned network, its history, and the scores of every stage.
 
@@ -28,9 +30,10 @@ def run(
     """
     data = tensors(splits, settings.device)
     fresh = new_network(settings.model.kind, settings.model.depth)
-    start = with_state(smaller_network(fresh, selection), compressed).to(settings.device)
+    smaller = with_new_biases(smaller_network(fresh, selection), compressed.tensors)
+    start = with_state(smaller, compressed).to(settings.device)
     with seeded(settings.seed, "finetune order") as rng:
-        finetuned, history = fitted(start, data, settings.finetune, rng)
+        finetuned, history = fitted(start, data, settings.finetune, rng, on_epoch)
     stages = {
         "original": with_state(fresh, original).to(settings.device),
         "compressed": start,

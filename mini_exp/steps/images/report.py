@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from mini_exp.config import ImageConfig
 from mini_exp.report import document, figures, image_figures, tables
+from mini_exp.report.page import report_html
+from mini_exp.types import StepRecord
 
 
 def run(
-    config: ImageConfig, results: Mapping[str, Mapping[str, Any]], compare: Mapping[str, bytes]
+    config: ImageConfig,
+    results: Mapping[str, Mapping[str, Any]],
+    compare: Mapping[str, bytes],
+    records: Sequence[StepRecord],
 ) -> dict[str, bytes]:
     """Return the content of every file of the report.
 
@@ -22,6 +28,8 @@ def run(
     results : mapping from variant to its artifacts by file name
     compare : mapping from path to content
         ``compare/compare.md`` and its figure; empty where there is no comparison.
+    records : sequence of StepRecord
+        How the steps were run. Their seconds and dates go into report.html only.
 
     Returns
     -------
@@ -45,22 +53,26 @@ def run(
 
     evaluations = {variant: files["evaluation.csv"] for variant, files in results.items()}
     table = tables.image_table1(evaluations)
-    cells = tables.table1_cells(table)
-    text = document.image_report_markdown(
-        config,
-        {variant: files["covariance.npz"] for variant, files in results.items()},
-        {variant: files["selection.json"] for variant, files in results.items()},
-        cells,
-        compare.get("compare/compare.md", b"").decode(),
-    )
-    shown = {path: figure for path, figure in drawn.items() if f"({path}.png)" in text}
+    selections = {variant: files["selection.json"] for variant, files in results.items()}
+    cells = {
+        "stages": tables.table1_cells(table),
+        "widths": tables.widths_cells(selections, evaluations),
+    }
+    found = {variant: files["covariance.npz"] for variant, files in results.items()}
+    section = compare.get("compare/compare.md", b"").decode()
+
+    def text(records: Sequence[StepRecord]) -> str:
+        return document.image_report_markdown(config, found, evaluations, cells, section, records)
+
+    undated = text([dataclasses.replace(record, seconds={}, finished={}) for record in records])
+    shown = {path: figure for path, figure in drawn.items() if f"({path}.png)" in undated}
     images = {f"{path}.png": figures.rendered(figure, "svg") for path, figure in shown.items()}
     images |= {path: content for path, content in compare.items() if path.endswith(".png")}
     header = tables.TABLE1_HEADER
     return pages | {
         "table1.csv": table.to_csv(index=False, lineterminator="\n").encode(),
-        "table1.md": (tables.markdown(header, cells, 2) + "\n").encode(),
-        "table1.tex": (tables.latex(header, cells, 2) + "\n").encode(),
-        "report.md": text.encode(),
-        "report.html": document.report_html(text, images).encode(),
+        "table1.md": (tables.markdown(header, cells["stages"], 2) + "\n").encode(),
+        "table1.tex": (tables.latex(header, cells["stages"], 2) + "\n").encode(),
+        "report.md": undated.encode(),
+        "report.html": report_html(text(records), images).encode(),
     }
