@@ -118,7 +118,8 @@ def test_ctrl_c_at_a_progress_bar(many_replicates, tmp_path, environment, tried)
     """The line is not appended to the bar, and the cursor is not left hidden."""
     ours, theirs = pty.openpty()
     arguments = ("study", many_replicates, "--results", tmp_path)
-    process = started(environment, "mini_exp", *arguments, stdout=theirs, stderr=theirs)
+    terminal = {**environment, "TERM": "xterm"}
+    process = started(terminal, "mini_exp", *arguments, stdout=theirs, stderr=theirs)
     os.close(theirs)
     shown = b""
     while b"0/1000" not in shown:

@@ -213,8 +213,10 @@ def test_every_claim_has_a_verdict(undisturbed):
     assert set(table["verdict"]) <= verdicts
     assert not table[["statement", "evidence", "rule"]].isna().any(axis=None)
     text = (undisturbed.folder / "claims.md").read_text(encoding="utf-8")
+    by_claim = {part.split(":")[0]: part for part in text.split("\n### ")[1:]}
     for row in table.to_dict(orient="records"):
-        assert f"**{row['claim']}, {row['variant']}: {row['verdict']}**" in text
+        assert row["statement"] in by_claim[row["claim"]]
+        assert f"* **{row['variant']}: {row['verdict']}**" in by_claim[row["claim"]]
 
 
 def test_costs_are_measured_at_the_thesis_s_sizes(undisturbed):
