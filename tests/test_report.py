@@ -336,6 +336,15 @@ def test_headings_are_anchors_as_on_github():
     assert '<a href="#größe">Größe</a>' in html_text
 
 
+def test_equal_headings_have_different_anchors_as_on_github():
+    html_text = report_html("# T\n\n## A b\n\n## A b\n\n### A b\n", {})
+    assert re.findall(r'id="(a-[^"]*)"', html_text) == ["a-b", "a-b-1", "a-b-2"]
+
+
+def test_a_number_and_its_percent_sign_stay_on_one_line():
+    assert "<p>95\N{NO-BREAK SPACE}% of all</p>" in report_html("# T\n\n95 % of all\n", {})
+
+
 def test_an_svg_without_a_size_is_refused():
     with pytest.raises(ArtifactError, match=r"a\.png: expected an SVG with a width and a height"):
         report_html("# T\n\n![What](a.png)\n", {"a.png": b"<svg></svg>"})

@@ -210,7 +210,7 @@ def _image_verdict(evaluations: Mapping[str, Sequence[Evaluation]], compare: str
             f"{100 * tuned.accuracy:.1f} % after fine-tuning, from {100 * original.accuracy:.1f} %."
         )
     where = "below" if compare else "not yet here: `mini-exp compare` makes it"
-    return [*sentences, f"One network says little: the comparison over several, is {where}."]
+    return [*sentences, f"One network says little; the comparison over several is {where}."]
 
 
 def _step(config: Config | ImageConfig, record: StepRecord, main: str) -> dict[str, Any]:
@@ -325,6 +325,8 @@ def _sweeps_table(paths: Mapping[str, WidthPath]) -> str:
 
 
 def _plain(value: Any) -> str:
+    if value is None:
+        return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

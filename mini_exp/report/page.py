@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -37,7 +38,7 @@ def report_html(text: str, images: Mapping[str, bytes]) -> str:
     images : mapping from ``path.png`` to that image, as SVG or as PNG
     """
     parser = MarkdownIt("commonmark").enable("table")
-    tokens = parser.parse(text)
+    tokens = parser.parse(re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text))
     contents = _anchored(tokens)
     _stackable(tokens)
     tokens = _captioned(tokens)
@@ -60,12 +61,12 @@ def report_html(text: str, images: Mapping[str, bytes]) -> str:
 def _anchored(tokens: Sequence[Token]) -> list[tuple[str, str]]:
     """Give every heading an id; return those of the second level with their text."""
     contents = []
-    taken: set[str] = set()
+    taken: Counter[str] = Counter()
     for heading, inline in pairwise(tokens):
         if heading.type == "heading_open":
-            name = re.sub(r"[^\w\- ]", "", inline.content.lower()).replace(" ", "-")
-            name += "-again" * (name in taken)
-            taken.add(name)
+            plain = re.sub(r"[^\w\- ]", "", inline.content.lower()).replace(" ", "-")
+            name = f"{plain}-{taken[plain]}" if taken[plain] else plain
+            taken[plain] += 1
             heading.attrSet("id", name)
             if heading.tag == "h2":
                 contents.append((name, inline.content))
