@@ -69,7 +69,7 @@ def _settings(section: BaseModel, prefix: str) -> Iterator[list[str]]:
             described = rules[type(section)].model_fields.items()
             meaning += "".join(f"; `{{{rule}: …}}` {text.description}" for rule, text in described)
         shown = default if isinstance(default, str) else json.dumps(default)
-        yield [f"`{prefix}{key}`", f"`{shown}`", meaning.replace("|", "\\|")]
+        yield [f"`{prefix}{key}`", f"`{shown}`", meaning]
 
 
 def _table(name: str, header: str) -> str:

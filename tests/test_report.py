@@ -362,6 +362,12 @@ def test_html_report_has_the_tables_of_the_markdown(page, markdown):
     assert [tag for tag, _ in page.tags].count("table") == tables_in_markdown >= 5
 
 
+def test_every_row_of_a_table_has_the_header_s_cells(markdown):
+    for table in re.findall(r"(?:^\|.*\n)+", markdown, re.MULTILINE):
+        cells = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
+        assert len(cells) == 1, table
+
+
 def test_images_of_the_markdown_report_are_on_disk(tiny, markdown):
     paths = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", markdown)
     assert {f"figures/figure{number}.png" for number in range(1, 8)} <= set(paths)

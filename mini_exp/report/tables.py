@@ -207,13 +207,13 @@ def markdown(header: Sequence[str], cells: Sequence[Sequence[str]], text_columns
 
     Examples
     --------
-    >>> print(markdown(["a", "b"], [["x", "1"]], text_columns=1))
+    >>> print(markdown(["a", "b"], [["|x|", "1"]], text_columns=1))
     | a | b |
     |---|---:|
-    | x | 1 |
+    | \\|x\\| | 1 |
     """
     align = ["---" if i < text_columns else "---:" for i in range(len(header))]
-    lines = [list(header), *map(list, cells)]
+    lines = [[cell.replace("|", r"\|") for cell in line] for line in (header, *cells)]
     rows = ["| " + " | ".join(line) + " |" for line in lines]
     return "\n".join([rows[0], "|" + "|".join(align) + "|", *rows[1:]])
 
