@@ -179,6 +179,16 @@ def _dotted_keys(
     return [CompletionItem(f"{key}=") for key in known if key.startswith(incomplete)]
 
 
+# What click's scripts have, of bash and of zsh, and what goes there instead: a key of --set goes on
+# behind its =, without a blank. (fish knows that itself.)
+WITHOUT_A_BLANK = {
+    "COMPREPLY+=($value)": "COMPREPLY+=($value); [[ $value == *= ]] && compopt -o nospace",
+    "compadd -U -V": (
+        'local -a end; [[ $completions[1] == *= ]] && end=(-S ""); compadd -U "${end[@]}" -V'
+    ),
+}
+
+
 # Arguments that several commands have
 
 
@@ -581,6 +591,6 @@ def completion(shell: str) -> None:
 
     made_by = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}[shell]
     script = made_by(main, {}, "mini-exp", "_MINI_EXP_COMPLETE").source()
-    # A key of --set goes on behind its =, without a blank. (zsh and fish know that themselves.)
-    add = "COMPREPLY+=($value)"
-    click.echo(script.replace(add, f"{add}; [[ $value == *= ]] && compopt -o nospace"))
+    for part, instead in WITHOUT_A_BLANK.items():
+        script = script.replace(part, instead)
+    click.echo(script)

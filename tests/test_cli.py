@@ -390,6 +390,8 @@ def test_completion_scripts(shell):
     result = CliRunner().invoke(main, ["completion", shell])
     assert result.exit_code == 0
     assert f"_MINI_EXP_COMPLETE={shell}_complete" in result.stdout
+    without_a_blank = {"bash": "compopt -o nospace", "zsh": 'end=(-S "")', "fish": ""}
+    assert without_a_blank[shell] in result.stdout
 
 
 BASH = """
