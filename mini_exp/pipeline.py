@@ -8,6 +8,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import json
+import os
 import platform
 import subprocess
 import time
@@ -535,13 +536,15 @@ def _short(value: Any) -> str:
 
 @functools.cache
 def _environment() -> dict[str, Any]:
-    """Versions, platform, git revision."""
+    """Versions, platform, what sets the number of threads, git revision."""
     names = ("numpy", "scipy", "torch", "pandas", "matplotlib")
     return {
         "mini_exp": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
         **{name: importlib.metadata.version(name) for name in names},
         "git_revision": _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain")),

@@ -612,12 +612,14 @@ def test_manifest_has_the_provenance(tiny):
     assert content["seeds"] == dict.fromkeys(VARIANTS, 1701)
     steps = {"report", *(f"{name}/{step}" for name in VARIANTS for step in STEPS)}
     assert set(content["steps"]) == steps
+    threads = os.environ.get("OMP_NUM_THREADS")
     for record in content["steps"].values():
         made = content["environments"][record["environment"]]
         assert made["python"] == platform.python_version()
         for package in ("numpy", "scipy", "torch", "pandas", "matplotlib"):
             assert made[package] == importlib.metadata.version(package)
         assert made["mini_exp"] == __version__
+        assert (made["cores"], made["omp_num_threads"]) == (os.cpu_count(), threads)
         assert {"platform", "git_revision", "git_dirty"} <= set(made)
         assert record["seconds"] >= 0
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", record["finished"])
