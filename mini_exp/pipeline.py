@@ -313,8 +313,10 @@ class Experiment:
 
     def _comparisons(self) -> dict[str, str | None]:
         """What `compare` found on images, beside an experiment on MINI."""
-        files = {}
-        for folder in sorted(self.results.glob("*/compare")) * (self.kind == "mini"):
+        files: dict[str, str | None] = {}
+        if self.kind != "mini":
+            return files
+        for folder in sorted(self.results.glob("*/compare")):
             pages = [f"../{folder.parent.name}/compare/{page}" for page in COMPARISON_PAGES]
             found = {page: self._sha256(self.directory / page) for page in pages}
             if None not in found.values():

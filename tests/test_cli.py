@@ -390,8 +390,12 @@ def test_completion_scripts(shell):
     result = CliRunner().invoke(main, ["completion", shell])
     assert result.exit_code == 0
     assert f"_MINI_EXP_COMPLETE={shell}_complete" in result.stdout
-    without_a_blank = {"bash": "compopt -o nospace", "zsh": 'end=(-S "")', "fish": ""}
-    assert without_a_blank[shell] in result.stdout
+
+
+def test_completion_of_keys_adds_no_blank():
+    scripts = [CliRunner().invoke(main, ["completion", shell]).stdout for shell in ("bash", "zsh")]
+    assert "compopt -o nospace" in scripts[0]
+    assert 'end=(-S ""); compadd' in scripts[1]
 
 
 BASH = """

@@ -14,7 +14,7 @@ import pandas as pd
 
 from mini_exp import __version__
 from mini_exp.config import Config, ImageConfig, ImageData, ImageSettings, Settings, keys, setting
-from mini_exp.report import tables
+from mini_exp.report import tables, thesis
 from mini_exp.spectral.published import STARTING_P
 from mini_exp.types import Evaluation, ImageMoments, StepRecord, WidthPath
 
@@ -305,7 +305,7 @@ def _sweeps_table(paths: Mapping[str, WidthPath]) -> str:
     cells = []
     for variant, path in paths.items():
         widths = [tuple(map(int, row)) for row in path.width[0]]
-        at_table1 = [rho for rho, row in zip(path.rho, widths, strict=True) if row == (8, 3, 3)]
+        at_table1 = [rho for rho, row in zip(path.rho, widths, strict=True) if row == thesis.WIDTHS]
         cells.append(
             [
                 variant,
@@ -318,7 +318,7 @@ def _sweeps_table(paths: Mapping[str, WidthPath]) -> str:
             ]
         )
     header = [
-        *("Variant", "ρ", "m̂ at the first ρ", "m̂ at the last", "ρ with (8, 3, 3)"),
+        *("Variant", "ρ", "m̂ at the first ρ", "m̂ at the last", f"ρ with {thesis.WIDTHS}"),
         *("Not converged", "Stopped at the start"),
     ]
     return tables.markdown(header, cells, 5)

@@ -186,7 +186,7 @@ def widths_over_rho(config: Config, sweeps: pd.DataFrame) -> Figure:
                         color="black",
                         linestyle=DASHES[3],
                         linewidth=1,
-                        label="thesis: widths (8, 3, 3)",
+                        label=f"thesis: widths {thesis.WIDTHS}",
                     )
                 ax.set_ylim(0, settings.model.widths[layer - 1] + 0.5)
                 ax.yaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
