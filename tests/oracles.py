@@ -1,7 +1,7 @@
 """Naive references, straight from the formulas. Nothing here imports mini_exp."""
 
 from fractions import Fraction
-from itertools import combinations, pairwise, product
+from itertools import combinations, pairwise
 
 import numpy as np
 import scipy.optimize
@@ -148,10 +148,14 @@ def information_ratio(sigma, index_set, weight=None, scope="full"):
 
 
 def greedy_candidates(sigma, index_set, weight=None, scope="full"):
-    """𝒞(J ∪ {j}) for every j, −1 for those in J."""
+    """𝒞(J ∪ {j}) for every j; −1 for those in J and, in the full scope, for dead ones too soon."""
+    left = [j for j in range(len(sigma)) if j not in index_set]
+    live = [j for j in left if sigma[j, j] > 0] if scope == "full" else left
     return np.array(
         [
-            -1.0 if j in index_set else information_ratio(sigma, [*index_set, j], weight, scope)
+            information_ratio(sigma, [*index_set, j], weight, scope)
+            if j in (live or left)
+            else -1.0
             for j in range(len(sigma))
         ]
     )
@@ -312,46 +316,3 @@ def trained(weights, biases, x, y, order, batch_size, learning_rate):
 
 def n_parameters(widths, bias):
     return sum(a * b + (b if bias else 0) for a, b in pairwise(widths))
-
-
-# Width problem for a budget
-
-
-def total_cost(constant, linear, pairs, widths):
-    """In whole numbers."""
-    total = int(constant) + sum(int(a) * int(k) for a, k in zip(linear, widths, strict=True))
-    return total + sum(int(a) * int(widths[g]) * int(widths[h]) for (g, h), a in pairs.items())
-
-
-def budget_optima(losses, constant, linear, pairs, budget):
-    """Smallest loss within the budget, exact, the smallest cost with it, and all such widths."""
-    exact = [[Fraction(float(x)) for x in loss] for loss in losses]
-    best, optima = None, []
-    for widths in product(*(range(1, len(loss) + 1) for loss in losses)):
-        cost = total_cost(constant, linear, pairs, widths)
-        if cost > budget:
-            continue
-        key = (sum(loss[k - 1] for loss, k in zip(exact, widths, strict=True)), cost)
-        if best is None or key < best:
-            best, optima = key, []
-        if key == best:
-            optima.append(widths)
-    return best, optima
-
-
-def budget_table(losses, linear, links, budget):
-    """Smallest loss of a chain 0 - 1 - 2 … within a budget: a table over every whole cost."""
-    tables = {None: {0: 0.0}}
-    for group, loss in enumerate(losses):
-        link = links[group - 1] if group else 0
-        extended = {}
-        for k, own in enumerate(loss, start=1):
-            table = extended.setdefault(k, {})
-            for before, costs in tables.items():
-                added = int(linear[group]) * k + (int(link) * before * k if link else 0)
-                for cost, reached in costs.items():
-                    if cost + added <= budget:
-                        total = reached + own
-                        table[cost + added] = min(total, table.get(cost + added, total))
-        tables = extended
-    return min(loss for table in tables.values() for loss in table.values())

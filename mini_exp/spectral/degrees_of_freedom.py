@@ -104,12 +104,12 @@ def lambda_of_width(eigenvalues: npt.ArrayLike) -> Floats:
 
     Parameters
     ----------
-    eigenvalues : (m,) float64
+    eigenvalues : (..., m) float64
         μᵢ ≥ 0, as ``numerical_spectrum`` returns them.
 
     Returns
     -------
-    (m,) float64
+    (..., m) float64
         Non-increasing, in the units of Σ: N(λ) ≤ k from this λ on, to rounding.
 
     Raises
@@ -130,9 +130,16 @@ def lambda_of_width(eigenvalues: npt.ArrayLike) -> Floats:
     >>> lambda_of_width([1.0, 1.0])
     array([1., 0.])
     """
+    shape = np.shape(eigenvalues)
+    if not shape or not shape[-1]:
+        raise DomainError(f"degrees of freedom: expected eigenvalues (..., m), got {shape}")
     values = numerical_spectrum(eigenvalues)
-    if values.ndim != 1 or not len(values):
-        raise DomainError(f"degrees of freedom: expected eigenvalues (m,), got {values.shape}")
+    rows = [_lambda_of_width(row) for row in values.reshape(-1, values.shape[-1])]
+    return np.stack(rows).reshape(values.shape)
+
+
+def _lambda_of_width(values: Floats) -> Floats:
+    """The same of one spectrum, (m,)."""
     largest = values.max()
     if largest == 0:
         return values

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from mini_exp.errors import DomainError, ShapeError
 from mini_exp.spectral import Floats
 from mini_exp.spectral.second_moment import RANK_TOLERANCE
+from mini_exp.spectral.stacks import checked_second_moment
 
 
 def reconstruction_matrix(
@@ -20,18 +21,18 @@ def reconstruction_matrix(
 
     Parameters
     ----------
-    sigma : (R, m, m) float64
+    sigma : (..., m, m) float64
         Second moments.
-    index_set : (R, k) int64
+    index_set : (..., k) int64
         J, distinct units.
     ridge : float
         w in units of the mean second moment of a unit, w = ridge · tr(Σ) / m; at least 0.
-    cross : (R, m, m) float64, optional
+    cross : (..., m, m) float64, optional
         Êψφᵀ, where other units ψ are to be restored from φ_J: it replaces Σ_{·,J}.
 
     Returns
     -------
-    (R, m, k) float64
+    (..., m, k) float64
         For ridge 0 and regular Σ_{J,J}, the rows in J are unit vectors. Where Σ_{J,J} is singular
         (its correlation form has eigenvalues below ``RANK_TOLERANCE`` of the largest) this is the
         minimiser of smallest norm; a dead unit has a zero row and a zero column.
@@ -50,38 +51,37 @@ def reconstruction_matrix(
 
     Examples
     --------
-    >>> reconstruction_matrix([[[2.0, 1.0], [1.0, 3.0]]], np.array([[0]]))
-    array([[[1. ],
-            [0.5]]])
+    >>> reconstruction_matrix([[2.0, 1.0], [1.0, 3.0]], np.array([0]))
+    array([[1. ],
+           [0.5]])
     """
-    s = np.asarray(sigma, dtype=np.float64)
-    square = s.ndim == 3 and s.shape[1] == s.shape[2]
-    if not square or index_set.ndim != 2 or len(index_set) != len(s):
+    s = checked_second_moment(sigma, "reconstruction")
+    if index_set.shape[:-1] != s.shape[:-2]:
         raise ShapeError(
-            f"reconstruction: expected (R, m, m) and (R, k), got {s.shape} and {index_set.shape}"
+            f"reconstruction: expected (..., m, m) and (..., k), got {s.shape} and "
+            f"{index_set.shape}"
         )
     if not (np.isfinite(ridge) and ridge >= 0):
         raise DomainError(f"reconstruction: expected a finite ridge ≥ 0, got {ridge}")
-    m, k = s.shape[1], index_set.shape[1]
-    columns = np.take_along_axis(s, index_set[:, None, :], axis=2)  # Σ_{·,J}
-    inner = np.take_along_axis(columns, index_set[:, :, None], axis=1)  # Σ_{J,J}
-    if cross is not None:
-        if np.shape(cross) != s.shape:
-            raise ShapeError(f"reconstruction: expected a cross {s.shape}, got {np.shape(cross)}")
-        columns = np.take_along_axis(
-            np.asarray(cross, dtype=np.float64), index_set[:, None, :], axis=2
-        )
-    w = ridge * np.trace(s, axis1=1, axis2=2) / m
-    inner = inner + w[:, None, None] * np.eye(k)
+    target = s if cross is None else np.asarray(cross, dtype=np.float64)
+    if target.shape != s.shape:
+        raise ShapeError(f"reconstruction: expected a cross {s.shape}, got {target.shape}")
+    m, k = s.shape[-1], index_set.shape[-1]
+    columns = np.take_along_axis(target, index_set[..., None, :], axis=-1)  # Σ_{·,J}
+    inner = np.take_along_axis(s, index_set[..., None, :], axis=-1)
+    inner = np.take_along_axis(inner, index_set[..., :, None], axis=-2)  # Σ_{J,J}
+    w = ridge * np.trace(s, axis1=-2, axis2=-1) / m
+    inner = inner + w[..., None, None] * np.eye(k)
     # Units may differ in scale by many powers of ten: the cut-off is for their correlations.
-    scale = np.sqrt(np.diagonal(inner, axis1=1, axis2=2))
+    scale = np.sqrt(np.diagonal(inner, axis1=-2, axis2=-1))
     scale = np.where(scale > 0, scale, 1.0)
-    values, vectors = np.linalg.eigh(inner / scale[:, :, None] / scale[:, None, :])
-    kept = values > RANK_TOLERANCE * values[:, -1:]
+    values, vectors = np.linalg.eigh(inner / scale[..., :, None] / scale[..., None, :])
+    kept = values > RANK_TOLERANCE * values[..., -1:]
     inverse = np.divide(1.0, values, out=np.zeros_like(values), where=kept)
-    a: Floats = (columns / scale[:, None, :]) @ (vectors * inverse[:, None, :])
-    a = a @ vectors.swapaxes(1, 2) / scale[:, None, :]
-    for r in np.flatnonzero(~kept.all(axis=1)):  # the one in the range of Σ_{J,J}
-        basis, _ = np.linalg.qr(scale[r][:, None] * vectors[r][:, kept[r]])
-        a[r] = a[r] @ basis @ basis.T
+    a: Floats = (columns / scale[..., None, :]) @ (vectors * inverse[..., None, :])
+    a = a @ vectors.mT / scale[..., None, :]
+    for r in np.argwhere(~kept.all(axis=-1)):  # the one in the range of Σ_{J,J}
+        one = tuple(r)
+        basis, _ = np.linalg.qr(scale[one][:, None] * vectors[one][:, kept[one]])
+        a[one] = a[one] @ basis @ basis.T
     return a

@@ -233,10 +233,17 @@ def test_lambda_of_width_at_the_ends_of_the_range(mu):
     assert (np.diff(lambdas) <= 0).all()
 
 
-@pytest.mark.parametrize("mu", [1.0, [], [[1.0, 2.0]]])
-def test_lambda_of_width_needs_one_row(mu):
-    with pytest.raises(DomainError, match=r"expected eigenvalues \(m,\), got"):
+@pytest.mark.parametrize("mu", [1.0, [], [[]]])
+def test_lambda_of_width_needs_a_row(mu):
+    with pytest.raises(DomainError, match=r"expected eigenvalues \(\.\.\., m\), got"):
         lambda_of_width(mu)
+
+
+def test_lambda_of_width_of_a_stack_is_per_row():
+    mu = np.array([[[3.0, 1.0, 0.5], [1.0, 1.0, 0.0]]])
+    lambdas = lambda_of_width(mu)
+    for r in range(2):
+        assert lambdas[0, r].tolist() == lambda_of_width(mu[0, r]).tolist()
 
 
 @pytest.mark.parametrize("mu", [[np.nan, 1.0, 2.0], [-1.0, 2.0, 1.0], [np.inf, 1.0, 2.0]])

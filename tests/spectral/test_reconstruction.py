@@ -151,14 +151,20 @@ def test_stack_is_per_item():
         )
 
 
-@pytest.mark.parametrize("shape", [(6, 6), (2, 6, 5), (1, 6, 6), (3, 6, 6)])
-def test_shapes_that_do_not_fit(shape):
-    with pytest.raises(ShapeError, match=r"expected \(R, m, m\) and \(R, k\), got"):
+@pytest.mark.parametrize("shape", [(6, 5), (2, 6, 5), (6,)])
+def test_second_moments_that_are_not_square(shape):
+    with pytest.raises(ShapeError, match=r"expected second moments \(\.\.\., m, m\), got"):
         reconstruction_matrix(np.ones(shape), J)
 
 
-def test_index_set_without_the_replicate_axis():
-    with pytest.raises(ShapeError, match=r"expected \(R, m, m\) and \(R, k\), got"):
+@pytest.mark.parametrize("shape", [(6, 6), (1, 6, 6), (3, 6, 6), (2, 2, 6, 6)])
+def test_shapes_that_do_not_fit(shape):
+    with pytest.raises(ShapeError, match=r"expected \(\.\.\., m, m\) and \(\.\.\., k\), got"):
+        reconstruction_matrix(np.ones(shape), J)
+
+
+def test_index_set_without_the_leading_axis():
+    with pytest.raises(ShapeError, match=r"expected \(\.\.\., m, m\) and \(\.\.\., k\), got"):
         reconstruction_matrix(np.eye(6)[None], np.array([2]))
 
 

@@ -86,9 +86,9 @@ def test_many_small_batches():
     assert_allclose(one_by_one, second_moment([phi])[0], rtol=1e-12)
 
 
-@pytest.mark.parametrize("shape", [(2, 3), (3,), (1, 2, 3, 4), ()])
-def test_batch_of_another_rank(shape):
-    with pytest.raises(ShapeError, match=r"expected a batch \(R, n, m\), got"):
+@pytest.mark.parametrize("shape", [(3,), ()])
+def test_batch_without_two_axes(shape):
+    with pytest.raises(ShapeError, match=r"expected a batch \(\.\.\., n, m\), got"):
         second_moment([np.ones(shape)])
 
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from mini_exp.errors import DomainError, ShapeError
-from mini_exp.spectral import width
-from mini_exp.spectral.degrees_of_freedom import degrees_of_freedom_derivative
+from mini_exp.spectral import chain
 from mini_exp.spectral.published import absolute_spectrum, published_lambdas
 from mini_exp.spectral.width import estimated_width, exact_lambdas, width_objective
 from tests import oracles
@@ -207,14 +206,14 @@ def test_little_memory_is_enough(spectra, rho, boundary):
 def test_little_work_is_enough(monkeypatch, scales, rho, regularizer, boundary):
     """Entries of tables that are computed; all tables in full would have 10⁹ to 10¹²."""
     work = []
-    cheapest = width.cheapest_partner
+    cheapest = chain.cheapest_partner
 
     def counted(cost, n, at):
-        whole = len(cost) * len(at) <= width._CELLS
+        whole = len(cost) * len(at) <= chain._CELLS
         work.append(len(cost) * len(at) if whole else len(cost))
         return cheapest(cost, n, at)
 
-    monkeypatch.setattr(width, "cheapest_partner", counted)
+    monkeypatch.setattr(chain, "cheapest_partner", counted)
     exact_lambdas([scale * DECAYING for scale in scales], rho, regularizer, boundary)
     assert 0 < sum(work) < 5e8
 
@@ -229,8 +228,8 @@ def test_a_large_table_is_the_sum_of_its_parts(cost, n, at):
     cost, n, at = np.array(cost), -np.sort(-np.array(n[: len(cost)])), -np.sort(-np.array(at))
     expected = [min(c + slope * a for c, slope in zip(cost, n, strict=True)) for a in at]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(width, "_CELLS", 3)
-        assert_allclose(width.cheapest_partner(cost, n, at), expected, rtol=1e-15)
+        patch.setattr(chain, "_CELLS", 3)
+        assert_allclose(chain.cheapest_partner(cost, n, at), expected, rtol=1e-15)
 
 
 # Where the answer is known
@@ -321,62 +320,6 @@ def test_is_far_below_the_published_solver_where_that_is_stuck():
     assert width_objective(spectra, exact_lambdas(spectra, 1.0), 1.0) < 0.999 * objective
 
 
-# The certificate
-
-
-def dof_derivatives(mu, q, t):
-    """dN/dt and d²N/dt² for p = q(eᵗ − 1): a complex step, and differences of complex steps."""
-
-    def slope(at):
-        p = q * (np.exp(at + 1e-30j) - 1)
-        return sum(x / (x + p**2) for x in mu).imag / 1e-30
-
-    return slope(t), (slope(t + 1e-4) - slope(t - 1e-4)) / 2e-4
-
-
-@settings(deadline=None, max_examples=200, derandomize=True)
-@given(
-    mu=st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=6),
-    fraction=st.floats(1e-6, 1.0),
-    t=st.floats(1e-3, 40.0),
-)
-def test_lemma_on_the_degrees_of_freedom(mu, fraction, t):
-    q = fraction * np.sqrt(min(mu))
-    p = q * np.expm1(t)
-    dof = oracles.degrees_of_freedom_of(mu, p**2)
-    first, second = dof_derivatives(mu, q, t)
-    expected = degrees_of_freedom_derivative(mu, p**2) * 2 * p * (p + q)
-    assert_allclose(first, expected, rtol=1e-9)
-    assert abs(first) <= 3 * dof * (1 + 1e-9)
-    assert abs(second) <= 15 * dof * (1 + 1e-6)
-
-
-@settings(deadline=None, max_examples=200, derandomize=True)
-@given(q=st.floats(1e-3, 1e3), t=st.floats(1e-3, 20.0), power=st.sampled_from([1, 2]))
-def test_lemma_on_the_regulariser(q, t, power):
-    def value(at):
-        return (q * np.expm1(at)) ** power
-
-    h = 1e-3
-    second = (value(t + h) - 2 * value(t) + value(t - h)) / h**2
-    assert abs(second) <= 7 * (value(t) + q**power) * (1 + 1e-4)
-
-
-@pytest.mark.parametrize("regularizer", REGULARIZERS)
-def test_nearest_grid_point_costs_at_most_the_certificate(regularizer):
-    """8h²(f + ρ Σ R(q)), for the grids that the solver starts from."""
-    spectra, rho, power = NEAR_MINI, 0.4, 2 if regularizer == "square" else 1
-    best = oracles.smallest_width_objective(spectra, rho, regularizer, PARAMETERS)
-    p = np.sqrt(exact_lambdas(spectra, rho, regularizer, PARAMETERS))
-    q = np.array([np.sqrt(min(mu)) for mu in spectra])
-    for h in (0.05, 0.02, 0.005):
-        t = np.log1p(p / q)
-        for shift in np.ndindex(3, 3):
-            moved = q * np.expm1(np.maximum(t + (np.array(shift) - 1) * h / 2, 0))
-            cost = objective_at(spectra, moved**2, rho, regularizer, PARAMETERS) - best
-            assert cost <= 8 * h**2 * (best + rho * (q**power).sum()) + 1e-6 * best
-
-
 # Errors
 
 
@@ -395,11 +338,6 @@ def test_a_minimum_too_small_for_a_float():
 def test_not_a_spectrum(bad):
     with pytest.raises(DomainError, match="finite eigenvalues of a positive semi-definite"):
         exact_lambdas([[1.0], bad], 1.0)
-
-
-def test_estimated_width_rounds_up():
-    assert_array_equal(estimated_width([[0.0, 1e-9], [7.0, 7.0000001]]), [[0, 1], [7, 8]])
-    assert estimated_width([2.5]).dtype == np.int64
 
 
 def test_estimated_width_at_lambda_0_is_the_rank():
