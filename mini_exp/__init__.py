@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mini_exp.pruning.prune import prune as prune
+    from mini_exp.pruning.saving import load_pruned as load_pruned
+    from mini_exp.pruning.saving import save_pruned as save_pruned
     from mini_exp.results import load_results as load_results
-    from mini_exp.saving import load_pruned as load_pruned
-    from mini_exp.saving import save_pruned as save_pruned
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PLACES = {
     "prune": "mini_exp.pruning.prune",
-    "save_pruned": "mini_exp.saving",
-    "load_pruned": "mini_exp.saving",
+    "save_pruned": "mini_exp.pruning.saving",
+    "load_pruned": "mini_exp.pruning.saving",
     "load_results": "mini_exp.results",
 }
 __all__ = ["load_pruned", "load_results", "prune", "save_pruned"]

@@ -1,5 +1,10 @@
 """The errors that a user can cause or mend; each message is one line."""
 
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
 
 class MiniExpError(Exception):
     """Base of every error that mini-exp raises on purpose."""
@@ -27,3 +32,16 @@ class TrainingError(MiniExpError):
 
 class NetworkError(MiniExpError):
     """A network cannot be pruned: it holds something that the method does not cover."""
+
+
+OF_THE_METHOD = (DomainError, NetworkError, ShapeError, TrainingError)
+"""What formulas, networks and training raise: they know no command and no variant."""
+
+
+@contextlib.contextmanager
+def named(place: str, kinds: tuple[type[MiniExpError], ...] = OF_THE_METHOD) -> Iterator[None]:
+    """Let errors of these kinds begin with the place that the user knows: a command, a variant."""
+    try:
+        yield
+    except kinds as error:
+        raise type(error)(f"{place}: {error}") from None

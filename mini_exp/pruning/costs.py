@@ -7,9 +7,8 @@ from typing import Literal
 import numpy as np
 from torch import nn
 
-from mini_exp.errors import DomainError
 from mini_exp.pruning.graph import ChannelGraph
-from mini_exp.spectral.budget import Costs
+from mini_exp.spectral.costs import Costs
 
 Unit = Literal["parameters", "flops"]
 
@@ -48,11 +47,6 @@ def network_costs(
         each /= width.get(layer.reads or "", 1) * width.get(layer.writes or "", 1)
         if layer.reads and layer.writes:
             first, second = sorted((index[layer.reads], index[layer.writes]))
-            if first == second:
-                raise DomainError(
-                    f"prune: {layer.module} reads and writes {layer.reads}, so its cost is "
-                    "quadratic in one width: a budget is solved for chains only"
-                )
             pairs[first, second] = pairs.get((first, second), 0.0) + each
         elif layer.reads or layer.writes:
             linear[index[layer.reads or layer.writes or ""]] += each

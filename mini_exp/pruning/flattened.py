@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mini_exp.pruning.calibration import eval_mode
 from mini_exp.pruning.graph import ChannelGraph, Reader
-from mini_exp.pruning.statistics import eval_mode
+from mini_exp.pruning.recipe import GroupMoments
 from mini_exp.spectral import Floats
 from mini_exp.spectral.second_moment import gram_spectrum
 
@@ -17,12 +19,32 @@ BLOCK_BYTES = 64e6
 """Of a block of units in float64: the whole layer of 32 768 units and 2000 images is 0.5 GB."""
 
 
+@dataclass(frozen=True)
+class CalibrationMoments:
+    """What the calibration samples say of every group, and of the layers as a whole.
+
+    Attributes
+    ----------
+    groups : GroupMoments
+    flattened : mapping from group to (n,)
+        Eigenvalues, descending, of all its units; empty where they were not computed.
+    n_units : mapping from group to int
+        Channels times positions.
+    n_samples : int
+    """
+
+    groups: GroupMoments
+    flattened: Mapping[str, Floats]
+    n_units: Mapping[str, int]
+    n_samples: int
+
+
 class _ReachedError(Exception):
     """The tensor is there; the rest of the network need not run."""
 
 
 def flattened_spectra(
-    network: nn.Module, graph: ChannelGraph, x: Tensor, batch_size: int
+    network: nn.Module, graph: ChannelGraph, batches: Sequence[Tensor]
 ) -> tuple[dict[str, Floats], dict[str, int]]:
     """Non-zero spectra of the uncentred second moments of flattened layers (appendix 8.1).
 
@@ -30,10 +52,8 @@ def flattened_spectra(
     ----------
     network : nn.Module
     graph : ChannelGraph
-    x : (n, …) tensor
+    batches : sequence of (n, …) tensors
         Calibration samples.
-    batch_size : int
-        Samples at a time.
 
     Returns
     -------
@@ -58,25 +78,25 @@ def flattened_spectra(
     with eval_mode(network):
         for group in graph.groups:
             reader = group.readers[0]
-            n_units[group.name] = _flat(network, reader, x[:1]).shape[1]
-            blocks = _blocks(network, reader, x, batch_size, group.width, n_units[group.name])
-            (eigenvalues[group.name],) = gram_spectrum(blocks)
+            n_units[group.name] = _flat(network, reader, batches[0][:1]).shape[1]
+            blocks = _blocks(network, reader, batches, group.width, n_units[group.name])
+            eigenvalues[group.name] = gram_spectrum(blocks)
     return eigenvalues, n_units
 
 
 def _blocks(
-    network: nn.Module, reader: Reader, x: Tensor, batch_size: int, width: int, n_units: int
+    network: nn.Module, reader: Reader, batches: Sequence[Tensor], width: int, n_units: int
 ) -> Iterator[Floats]:
-    """Blocks (1, n, k) of the units, channel after channel."""
+    """Blocks (n, k) of the units, channel after channel."""
     each = n_units // width
-    channels = max(int(BLOCK_BYTES / (8 * len(x) * each)), 1)
+    n = sum(map(len, batches))
+    channels = max(int(BLOCK_BYTES / (8 * n * each)), 1)
     for first in range(0, width, channels):
         columns = slice(first * each, min(first + channels, width) * each)
         parts = [
-            _flat(network, reader, part)[:, columns].double().cpu().numpy()
-            for part in x.split(batch_size)
+            _flat(network, reader, part)[:, columns].double().cpu().numpy() for part in batches
         ]
-        yield np.concatenate(parts)[None]
+        yield np.concatenate(parts)
 
 
 @torch.no_grad()

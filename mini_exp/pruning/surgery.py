@@ -3,95 +3,94 @@
 from __future__ import annotations
 
 import copy
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mini_exp.pruning.graph import Reader
-from mini_exp.pruning.selection import GroupPath, PruningSelection
+from mini_exp.pruning.graph import Group, Reader
+from mini_exp.pruning.layers import is_weighted, kind_of
+from mini_exp.pruning.layers.kind import replace_parameter
+from mini_exp.pruning.selection import GroupSelection, Selection
 from mini_exp.spectral import Floats, Integers
 
 
-def shrink(network: nn.Module, path: GroupPath, rescale_dropout: bool) -> None:
-    """Keep only some channels of a group; readers lose the columns of the others.
+def smaller_network(network: nn.Module, selection: Selection) -> nn.Module:
+    """A copy of a network with the selected channels only, weights as they are."""
+    smaller = copy.deepcopy(network)
+    for kept in selection.groups:
+        for reader in kept.group.readers:
+            slice_reader(smaller, reader, kept.index_set)
+        shrink(smaller, kept, selection.rescale_dropout)
+    return smaller
+
+
+def shrink(network: nn.Module, kept: GroupSelection, rescale_dropout: bool) -> None:
+    """Keep only some channels of what writes, normalises and drops a group.
 
     Parameters
     ----------
     network : nn.Module
         Changed in place.
-    path : GroupPath
+    kept : GroupSelection
         The group and the channels that stay.
     rescale_dropout : bool
         Multiply the group's dropout probabilities by the kept share.
     """
-    group = path.group
-    kept = torch.from_numpy(path.index_set)
+    group, index_set = kept.group, torch.from_numpy(kept.index_set)
     for name in group.writers:
         module: Any = network.get_submodule(name)
-        _replace(module, "weight", lambda tensor: _rows(tensor, kept))
-        _replace(module, "bias", lambda tensor: _rows(tensor, kept))
-        _set_size(module, "out", len(kept))
+        kind = kind_of(module)
+        kind.write_blocks(module, _taken(kind.blocks(module, 1), index_set, -3))
+        if module.bias is not None:
+            replace_parameter(module, "bias", _taken(module.bias, index_set, -1))
     for name in group.batch_norms:
         module = network.get_submodule(name)
         for parameter in ("weight", "bias", "running_mean", "running_var"):
-            _replace(module, parameter, lambda tensor: _rows(tensor, kept))
-        module.num_features = len(kept)
-    for reader in group.readers:
-        module = network.get_submodule(reader.module)
-        _replace(module, "weight", functools.partial(_columns, reader=reader, kept=kept))
-        _set_size(module, "in", len(kept) * reader.positions)
+            tensor = getattr(module, parameter)
+            if tensor is not None:
+                replace_parameter(module, parameter, _taken(tensor, index_set, -1))
+        module.num_features = kept.width
     for name in group.dropouts if rescale_dropout else ():
         module = network.get_submodule(name)
-        module.p = module.p * len(kept) / group.width
+        module.p = module.p * kept.width / group.width
 
 
-def smaller_network(network: nn.Module, selection: PruningSelection) -> nn.Module:
-    """A copy of an unpruned network with the selection's sizes, to load a saved state into."""
-    smaller = copy.deepcopy(network)
-    for path in selection.groups:
-        shrink(smaller, path, selection.rescale_dropout)
-    return smaller
+def slice_reader(network: nn.Module, reader: Reader, index_set: Integers) -> None:
+    """Let a reader read only some channels; it loses the weights of the others."""
+    module = network.get_submodule(reader.module)
+    kind = kind_of(module)
+    blocks = kind.blocks(module, reader.channels)
+    kind.write_blocks(module, _taken(blocks, torch.from_numpy(index_set), -2))
 
 
-def fold(
-    network: nn.Module, reader: Reader, index_set: Integers, matrix: Floats, by_weight: bool
-) -> None:
+def fold(network: nn.Module, reader: Reader, matrix: Floats, by_weight: bool) -> None:
     """Let a reader work on the estimate A φ_J of all its units: W ← W A.
-
-    What it reads still has all channels: the new weights stand in the columns of J, the others
-    are 0, until ``shrink`` removes them.
 
     Parameters
     ----------
     network : nn.Module
-        Changed in place.
+        Changed in place; the reader reads the kept channels only from here on.
     reader : Reader
-    index_set : (k,) int64
-        J, channels.
-    matrix : (m, k) float64
-        A over channels; (m q, k q) over weights (channel-major) where ``by_weight``, with q
+    matrix : (..., m, k) float64
+        A over channels; (..., m q, k q) over weights (channel-major) where ``by_weight``, with q
         weights per channel.
     by_weight : bool
+
+    References
+    ----------
+    Sørby (2019), (4.1.1).
     """
-
-    def folded(weight: Tensor) -> Tensor:
-        a = torch.from_numpy(matrix).to(weight.device)
-        kept = torch.from_numpy(index_set).to(weight.device)
-        units = weight.detach().double().flatten(1)  # (out, C · q)
-        n_channels = weight.shape[1] // reader.positions
-        by_channel = units.unflatten(1, (n_channels, -1))  # (out, C, q)
-        if by_weight:
-            estimate = (units @ a).unflatten(1, (len(kept), -1))
-        else:
-            estimate = torch.einsum("ocq,cj->ojq", by_channel, a)
-        full = torch.zeros_like(by_channel)
-        full[:, kept] = estimate
-        return full.reshape(weight.shape).to(weight.dtype)
-
-    _replace(network.get_submodule(reader.module), "weight", folded)
+    module = network.get_submodule(reader.module)
+    kind = kind_of(module)
+    blocks = kind.blocks(module, reader.channels).double()
+    a = torch.from_numpy(matrix).to(blocks.device)
+    if by_weight:
+        folded = (blocks.flatten(-2) @ a).unflatten(-1, (-1, blocks.shape[-1]))
+    else:
+        folded = torch.einsum("...ocq,...cj->...ojq", blocks, a)
+    kind.write_blocks(module, folded)
 
 
 def shift(network: nn.Module, reader: Reader, offset: Floats, by_weight: bool) -> None:
@@ -102,7 +101,7 @@ def shift(network: nn.Module, reader: Reader, offset: Floats, by_weight: bool) -
     network : nn.Module
         Changed in place; a reader without a bias gets one.
     reader : Reader
-    offset : (m,) float64
+    offset : (..., m) float64
         Per channel, or per weight where ``by_weight``.
     by_weight : bool
 
@@ -111,19 +110,25 @@ def shift(network: nn.Module, reader: Reader, offset: Floats, by_weight: bool) -
     Exact but for the zero padding of convolutions, which holds no constant.
     """
     module: Any = network.get_submodule(reader.module)
-    weight = module.weight.detach().double()
-    units = weight.flatten(1)
-    constant = torch.from_numpy(offset).to(weight.device)
+    blocks = kind_of(module).blocks(module, reader.channels).double()
+    constant = torch.from_numpy(offset).to(blocks.device)
     if not by_weight:
-        constant = constant.repeat_interleave(units.shape[1] // len(constant))
-    added = units @ constant
+        constant = constant.repeat_interleave(blocks.shape[-1], dim=-1)
+    added = (blocks.flatten(-2) @ constant[..., None])[..., 0]
     if module.bias is None:
-        module.bias = nn.Parameter(torch.zeros_like(added).to(module.weight.dtype))
-    _replace(module, "bias", lambda bias: (bias.double() + added).to(bias.dtype))
+        module.bias = nn.Parameter(torch.zeros_like(added, dtype=module.weight.dtype))
+    replace_parameter(module, "bias", module.bias.double() + added)
 
 
-def _rows(tensor: Tensor, kept: Tensor) -> Tensor:
-    return tensor.index_select(0, kept.to(tensor.device))
+def output_matrix(network: nn.Module, group: Group) -> Floats:
+    """What the readers make of a group's channels, (..., rows, m): a row per output and place."""
+    rows = []
+    for reader in group.readers:
+        module = network.get_submodule(reader.module)
+        blocks = kind_of(module).blocks(module, reader.channels).double().cpu()
+        rows.append(blocks.mT.flatten(-3, -2))
+    matrix: Floats = torch.cat(rows, dim=-2).numpy()
+    return matrix
 
 
 def with_new_biases(network: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
@@ -132,27 +137,14 @@ def with_new_biases(network: nn.Module, state: Mapping[str, Tensor]) -> nn.Modul
     Reconstruction with an intercept gives one to layers that had none.
     """
     for name, module in network.named_modules():
-        if f"{name}.bias" in state and getattr(module, "bias", 0) is None:
-            module.bias = nn.Parameter(torch.empty(len(module.get_parameter("weight"))))
+        if f"{name}.bias" in state and is_weighted(module) and module.bias is None:
+            module.bias = nn.Parameter(torch.empty(kind_of(module).blocks(module, 1).shape[:-2]))
     return network
 
 
-def _columns(weight: Tensor, reader: Reader, kept: Tensor) -> Tensor:
-    by_channel: Tensor = weight.unflatten(1, (-1, reader.positions))
-    return by_channel.index_select(1, kept.to(weight.device)).flatten(1, 2)
-
-
-def _replace(module: nn.Module, name: str, change: Callable[[Tensor], Tensor]) -> None:
-    """Change a parameter or buffer, if the module has it; gradients start anew."""
-    tensor = getattr(module, name)
-    if tensor is None:
-        return
-    changed = change(tensor.detach()).contiguous()
-    if isinstance(tensor, nn.Parameter):
-        changed = nn.Parameter(changed, requires_grad=tensor.requires_grad)
-    setattr(module, name, changed)
-
-
-def _set_size(module: nn.Module, side: str, size: int) -> None:
-    kind = "channels" if isinstance(module, nn.Conv2d) else "features"
-    setattr(module, f"{side}_{kind}", size)
+def _taken(tensor: Tensor, index: Tensor, dim: int) -> Tensor:
+    """Entries of an axis counted from the end, by an index (..., k) of the same leading axes."""
+    behind = -dim - 1
+    between = tensor.ndim - index.ndim - behind
+    shape = (*index.shape[:-1], *(1,) * between, index.shape[-1], *(1,) * behind)
+    return torch.take_along_dim(tensor.detach(), index.reshape(shape).to(tensor.device), dim=dim)

@@ -1,6 +1,5 @@
-"""Small networks in float64, and naive pruning of them by hooks and least squares."""
+"""Small networks in float64, and what is read off them."""
 
-import copy
 from collections import defaultdict
 
 import numpy as np
@@ -8,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mini_exp.image_networks import _Block, digits_cnn
+from mini_exp.tasks.images.networks import _Block, digits_cnn
 
 VECTOR, IMAGE = (6,), (2, 8, 8)
 
@@ -280,73 +279,3 @@ def read_rows(network, batches, group):
         .reshape(-1, group.width)
         for key, tensors in seen.items()
     }
-
-
-def least_squares(rows, target, ridge):
-    """A with the least ‖target − rows Aᵀ‖² + n w ‖A‖²."""
-    w = np.sqrt(ridge * len(rows))
-    k = rows.shape[1]
-    solution, *_ = np.linalg.lstsq(
-        np.vstack([rows, w * np.eye(k)]),
-        np.vstack([target, np.zeros((k, target.shape[1]))]),
-        rcond=None,
-    )
-    return solution.T
-
-
-def naively_pruned(network, selection, batches, weights="reconstruct", intercept=False):
-    """The original in full size, whose readers see zeros for the removed channels."""
-    full = copy.deepcopy(network).eval()
-    changed = {}
-    for path in selection.groups:
-        group, kept = path.group, sorted(path.index_path)
-        if len(kept) == group.width:
-            continue
-        for key, rows in read_rows(network, batches, group).items():
-            mean = rows.mean(axis=0) if intercept else np.zeros(group.width)
-            phi = rows - mean
-            a = np.zeros((group.width, group.width))
-            if weights == "slice":
-                a[kept, kept] = 1
-            else:
-                w = 1e-6 * (phi**2).mean(axis=0).sum() / group.width
-                a[:, kept] = least_squares(phi[:, kept], phi, w)
-            changed[key] = (group.width, a, mean - a @ mean)
-    for key, (width, a, offset) in changed.items():
-        module = full.get_submodule(key)
-        weight = module.weight.detach().numpy()
-        by_channel = weight.reshape(len(weight), width, -1)
-        folded = np.zeros_like(by_channel)
-        for q in range(by_channel.shape[2]):
-            folded[:, :, q] = by_channel[:, :, q] @ a
-        module.weight.data = torch.from_numpy(folded.reshape(weight.shape))
-        if intercept:
-            added = torch.from_numpy(by_channel.sum(axis=2) @ offset)
-            module.bias = nn.Parameter(added if module.bias is None else module.bias + added)
-    if changed:
-        average_batch_norms(full, batches)
-    return full
-
-
-def average_batch_norms(network, batches):
-    """Running statistics by hand: the mean over batches of means and unbiased variances."""
-    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
-    sums = {id(norm): [0.0, 0.0] for norm in norms}
-
-    def normalise(norm, arguments, _):
-        (x,) = arguments
-        channels = x.transpose(0, 1).flatten(1)
-        sums[id(norm)][0] = sums[id(norm)][0] + channels.mean(dim=1)
-        sums[id(norm)][1] = sums[id(norm)][1] + channels.var(dim=1)
-        shape = (1, -1) + (1,) * (x.ndim - 2)
-        y = x - channels.mean(dim=1).reshape(shape)
-        y = y / torch.sqrt(channels.var(dim=1, correction=0).reshape(shape) + norm.eps)
-        return y * norm.weight.reshape(shape) + norm.bias.reshape(shape) if norm.affine else y
-
-    handles = [norm.register_forward_hook(normalise) for norm in norms]
-    outputs(network, batches)
-    for handle in handles:
-        handle.remove()
-    for norm in norms:
-        norm.running_mean = sums[id(norm)][0] / len(batches)
-        norm.running_var = sums[id(norm)][1] / len(batches)

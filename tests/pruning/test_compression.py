@@ -3,36 +3,28 @@ import copy
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_allclose
-from torch import nn
 from torch.testing import assert_close
 
 from mini_exp.errors import DomainError
 from mini_exp.pruning.compression import Compression, compressed_network
-from mini_exp.pruning.graph import Group, Reader, channel_graph
-from mini_exp.pruning.selection import GroupPath, PruningSelection
-from mini_exp.pruning.statistics import group_readers, reader_moments
-from mini_exp.pruning.surgery import fold, shift, shrink, smaller_network
-from tests.pruning.examples import (
-    assert_same,
-    example,
-    naively_pruned,
-    outputs,
-    snapshot,
-    written,
-)
+from mini_exp.pruning.moments import reader_moments
+from mini_exp.pruning.selection import GroupPath, GroupSelection, Selection
+from mini_exp.pruning.surgery import smaller_network
+from mini_exp.pruning.trace import channel_graph
+from tests.pruning.examples import assert_same, example, outputs, snapshot
+from tests.pruning.naive import naively_pruned
 
 
 def selected(network, batches, share=0.5, seed=0):
     """Random channels, in random order."""
     rng = np.random.default_rng(seed)
     graph = channel_graph(network, batches[0][:1])
-    paths = []
+    groups = []
     for group in graph.groups:
-        index_path = rng.permutation(group.width)[: max(int(share * group.width), 1)]
-        paths.append(GroupPath(group, index_path, np.ones(len(index_path))))
-    moments = reader_moments(network, group_readers(graph.groups), batches)
-    return PruningSelection(tuple(paths)), moments
+        path = GroupPath(group, rng.permutation(group.width), np.ones(group.width))
+        groups.append(GroupSelection(path, max(int(share * group.width), 1)))
+    moments = reader_moments(network, graph.readers, batches)
+    return Selection(tuple(groups)), moments
 
 
 @pytest.mark.parametrize("options", [{}, {"weights": "slice"}, {"intercept": True}], ids=str)
@@ -52,14 +44,12 @@ def test_the_loss_on_the_calibration_set_is_no_larger(options):
     """For one group, least squares over more weights, or after nothing, can only be better."""
     network, batches = example("digits", n=96)
     selection, moments = selected(network, batches)
-    group = selection.groups[2].group
-    whole = tuple(
-        path
-        if path.group is group
-        else GroupPath(path.group, np.arange(path.group.width), np.ones(path.group.width))
-        for path in selection.groups
+    selection = Selection(
+        tuple(
+            kept if i == 2 else GroupSelection(kept.path, kept.group.width)
+            for i, kept in enumerate(selection.groups)
+        )
     )
-    selection = PruningSelection(whole)
     errors = []
     for setting in ({"ridge": 0.0}, {"ridge": 0.0, **options}):
         smaller = compressed_network(network, selection, moments, batches, Compression(**setting))
@@ -91,7 +81,7 @@ def test_ridge_is_relative_to_the_scale():
     larger[0].weight.data *= 1e4
     larger[0].bias.data *= 1e4
     larger[2].weight.data /= 1e4
-    readers = [reader for path in selection.groups for reader in path.group.readers]
+    readers = [reader for kept in selection.groups for reader in kept.group.readers]
     compression = Compression(ridge=0.1)
     expected = compressed_network(network, selection, moments, batches, compression)
     moments = reader_moments(larger, readers, batches)
@@ -113,84 +103,6 @@ def test_settings_outside_the_domain(settings, match):
         Compression(**settings)
 
 
-# Surgery
-
-
-READERS = {
-    "linear": (lambda: nn.Linear(4, 3), Reader("0", "x", 1), (4,)),
-    "flattened": (lambda: nn.Linear(12, 3), Reader("0", "x", 3), (12,)),
-    "convolution": (lambda: nn.Conv2d(4, 3, 2), Reader("0", "x", 1), (4, 5, 5)),
-}
-KEPT = np.array([0, 2, 3])
-
-
-@pytest.mark.parametrize("by_weight", [False, True])
-@pytest.mark.parametrize(("make", "reader", "shape"), READERS.values(), ids=READERS)
-def test_fold_lets_the_reader_see_the_estimate(make, reader, shape, by_weight):
-    torch.manual_seed(0)
-    network = nn.Sequential(make()).double()
-    per_channel = network[0].weight[0].numel() // 4 if by_weight else 1
-    matrix = torch.randn(4 * per_channel, 3 * per_channel).double()
-    weight = network[0].weight.detach().clone()
-    fold(network, reader, KEPT, matrix.numpy(), by_weight)
-    found = network[0].weight.detach()
-    assert found.shape == weight.shape
-    channels = found.reshape(3, 4, -1)
-    assert not channels[:, 1].any()
-    for output in range(3):
-        if by_weight:
-            expected = weight[output].reshape(-1) @ matrix
-            assert_close(channels[output, KEPT].reshape(-1), expected)
-        else:
-            by_channel = weight[output].reshape(4, -1)
-            for q in range(by_channel.shape[1]):
-                assert_close(channels[output, KEPT, q], by_channel[:, q] @ matrix)
-
-
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize(("make", "reader", "shape"), READERS.values(), ids=READERS)
-def test_shift_adds_what_a_constant_gives(make, reader, shape, bias):
-    torch.manual_seed(0)
-    network = nn.Sequential(make()).double()
-    if not bias:
-        network[0].bias = None
-    x, offset = torch.randn(2, *shape).double(), np.array([1.0, -2.0, 0.5, 3.0])
-    constant = torch.from_numpy(offset).repeat_interleave(reader.positions)
-    constant = constant.reshape(1, -1, *(1,) * (len(shape) - 1))
-    with torch.no_grad():
-        expected = network(x + constant)
-        shift(network, reader, offset, by_weight=False)
-        assert_close(network(x), expected)
-
-
-def test_shrink_and_its_sizes():
-    network = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 3))
-    group = Group("0", 4, ("0",), ("1",), (), (Reader("3", "x", 4),))
-    weight = network[3].weight.detach().clone()
-    network[0].weight.requires_grad_(False)
-    network[1].running_mean = torch.arange(4.0)
-    shrink(network, GroupPath(group, KEPT[::-1], np.ones(3)), False)
-    assert network[0].weight.shape == (3, 2, 3, 3)
-    assert (network[0].out_channels, network[1].num_features, network[3].in_features) == (3, 3, 12)
-    assert network[1].running_mean.tolist() == [0, 2, 3]
-    assert torch.equal(network[3].weight, weight.reshape(3, 4, 4)[:, KEPT].flatten(1))
-    assert not network[0].weight.requires_grad
-    assert network[0].bias.requires_grad
-    assert "running_mean" in dict(network[1].named_buffers())
-    assert network(torch.ones(2, 2, 4, 4)).shape == (2, 3)
-
-
-def test_shrink_without_affine_or_statistics():
-    network = nn.Sequential(
-        nn.Linear(2, 4, bias=False),
-        nn.BatchNorm1d(4, affine=False, track_running_stats=False),
-        nn.Linear(4, 3),
-    )
-    group = Group("0", 4, ("0",), ("1",), (), (Reader("2", "x", 1),))
-    shrink(network, GroupPath(group, KEPT, np.ones(3)), False)
-    assert network(torch.randn(5, 2)).shape == (5, 3)
-
-
 def test_smaller_network_has_the_sizes():
     network, batches = example("pre-activation")
     selection, moments = selected(network, batches)
@@ -198,11 +110,3 @@ def test_smaller_network_has_the_sizes():
     shapes = {name: tensor.shape for name, tensor in pruned.state_dict().items()}
     empty = smaller_network(network, selection)
     assert {name: tensor.shape for name, tensor in empty.state_dict().items()} == shapes
-
-
-@pytest.mark.parametrize(("rescale", "p"), [(True, 0.1), (False, 0.4)])
-def test_rescale_dropout(rescale, p):
-    network = written(lambda net, x: x, drop=nn.Dropout(0.4), other=nn.Dropout2d(0.4))
-    path = GroupPath(Group("a", 8, (), (), ("drop",), ()), np.array([2, 7]), np.ones(2))
-    shrink(network, path, rescale)
-    assert_allclose([network.drop.p, network.other.p], [p, 0.4])

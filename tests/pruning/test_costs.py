@@ -4,12 +4,11 @@ import torch
 from torch import nn
 
 from mini_exp import prune
-from mini_exp.errors import DomainError
-from mini_exp.image_networks import ResNet, thesis_cnn
 from mini_exp.pruning.costs import network_costs
-from mini_exp.pruning.graph import channel_graph
+from mini_exp.pruning.trace import channel_graph
+from mini_exp.tasks.images.networks import ResNet, thesis_cnn
 from tests.pruning.examples import NETWORKS, example
-from tests.pruning.test_prune import n_multiplications, n_parameters
+from tests.pruning.pruned import n_multiplications, n_parameters
 
 MEASURES = {"parameters": n_parameters, "flops": n_multiplications}
 
@@ -58,12 +57,6 @@ def test_groups_that_are_left_whole_are_constant(unit):
     costs = network_costs(network, graph, unit)
     assert not costs.pairs
     assert costs.total([16, 32, 64]) == MEASURES[unit](network, x)
-
-
-def test_a_layer_that_reads_and_writes_one_group():
-    network, (x, *_) = example("onto itself")
-    with pytest.raises(DomainError, match="b reads and writes a"):
-        network_costs(network, channel_graph(network, x[:1]), "parameters")
 
 
 def test_two_layers_between_the_same_groups_add_up():

@@ -6,7 +6,7 @@ from torch import nn
 
 from mini_exp.pruning import flattened
 from mini_exp.pruning.flattened import flattened_spectra
-from mini_exp.pruning.graph import channel_graph
+from mini_exp.pruning.trace import channel_graph
 from tests.pruning.examples import assert_same, example, snapshot
 
 
@@ -29,7 +29,7 @@ def test_equals_the_explicit_second_moment(name, block, monkeypatch):
     network, batches = example(name, n=20)
     x = torch.cat(batches)
     graph = channel_graph(network, x[:1])
-    eigenvalues, n_units = flattened_spectra(network, graph, x, batch_size=7)
+    eigenvalues, n_units = flattened_spectra(network, graph, x.split(7))
     assert list(eigenvalues) == list(n_units) == [group.name for group in graph.groups]
     for group in graph.groups:
         expected, m = explicit(network, group, x)
@@ -46,7 +46,7 @@ def test_the_network_stays_as_it_was():
     network, batches = example("digits", n=4)
     network.train()
     before = snapshot(network)
-    flattened_spectra(network, channel_graph(network, batches[0][:1]), batches[0], 2)
+    flattened_spectra(network, channel_graph(network, batches[0][:1]), batches[0].split(2))
     assert_same(before, snapshot(network))
 
 
@@ -55,15 +55,15 @@ def test_the_network_is_left_as_soon_as_the_layer_is_there():
     graph = channel_graph(network, x[:1])
     calls = []
     network[4].register_forward_hook(lambda *_: calls.append(1))
-    flattened_spectra(network, graph, x, 5)
+    flattened_spectra(network, graph, x.split(5))
     assert not calls
 
 
 def test_train_mode_gives_the_same():
     network, (x, *_) = example("mlp, batch norm", n=12)
     graph = channel_graph(network, x[:1])
-    expected, _ = flattened_spectra(network, graph, x, 4)
-    found, _ = flattened_spectra(network.train(), graph, x, 12)
+    expected, _ = flattened_spectra(network, graph, x.split(4))
+    found, _ = flattened_spectra(network.train(), graph, [x])
     for name in expected:
         assert_allclose(found[name], expected[name], rtol=1e-9, atol=1e-12)
 
@@ -72,5 +72,5 @@ def test_float32_activations_are_summed_in_float64():
     network = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 1))
     network[0].weight.data = torch.tensor([[1.0, 0.0], [0.0, 1e-5]])
     x = torch.tensor([[1.0, 1.0], [1.0, -1.0]])
-    found, _ = flattened_spectra(network, channel_graph(network, x[:1]), x, 2)
+    found, _ = flattened_spectra(network, channel_graph(network, x[:1]), [x])
     assert_allclose(found["0"], [1.0, float(np.float32(1e-5)) ** 2], rtol=1e-5)

@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from mini_exp.errors import NetworkError
-from mini_exp.pruning.graph import Group, Layer, Reader, channel_graph
+from mini_exp.pruning.graph import Group, Layer, Reader
+from mini_exp.pruning.trace import channel_graph
 from tests.pruning.examples import NETWORKS, assert_same, example, snapshot, written
 
 
@@ -18,7 +19,7 @@ def readers(group):
 
 def test_mlp():
     first, second = graph_of("mlp").groups
-    assert first == Group("0", 8, ("0",), (), (), (Reader("2", "_1", 1),))
+    assert first == Group("0", 8, ("0",), (), (), (Reader("2", "_1", 8, 1),))
     assert (second.name, second.width, readers(second)) == ("2", 7, {"4": 1})
 
 

@@ -1,0 +1,203 @@
+"""How many channels of every group stay: every rule that gives widths."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from mini_exp.errors import ConfigError, DomainError
+from mini_exp.pruning.costs import Unit, network_costs
+from mini_exp.pruning.graph import ChannelGraph
+from mini_exp.pruning.selection import GroupPath
+from mini_exp.spectral import Floats, Integers
+from mini_exp.spectral.budget import budget_widths
+from mini_exp.spectral.degrees_of_freedom import lambda_of_width, numerical_spectrum
+
+
+@dataclass(frozen=True)
+class WidthRule:
+    """How many channels of every group stay: exactly one of these.
+
+    Attributes
+    ----------
+    keep : float
+        Share of every group, in (0, 1].
+    widths : mapping or sequence
+        Channels by group name (others stay whole), or of every group in order.
+    parameters, flops : float or int
+        The most parameters, or multiply-accumulates of one sample: a whole number counts them, a
+        fraction in (0, 1] is a share of the network's. Widths are those of the width problem
+        (4.2.3) with this budget.
+    information : float
+        α: of every group the fewest channels with 𝒞 ≥ α.
+
+    Raises
+    ------
+    ConfigError
+        If none is given, or several.
+    """
+
+    keep: float | None = None
+    widths: Mapping[str, int] | Sequence[int] | None = None
+    parameters: float | None = None
+    flops: float | None = None
+    information: float | None = None
+
+    def __post_init__(self) -> None:
+        names = [field.name for field in fields(self)]
+        given = [name for name in names if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ConfigError(
+                f"expected exactly one of {', '.join(names)}, got {', '.join(given) or 'none'}"
+            )
+
+
+def chosen_widths(
+    rule: WidthRule,
+    network: nn.Module,
+    graph: ChannelGraph,
+    eigenvalues: Mapping[str, Floats],
+    paths: Sequence[GroupPath],
+    intercept: bool = False,
+) -> tuple[Integers, float | None]:
+    """The width of every group, (G,), and the gap to the best possible where there is a budget.
+
+    Parameters
+    ----------
+    rule : WidthRule
+    network : nn.Module
+    graph : ChannelGraph
+    eigenvalues : mapping from group to (m,)
+        Of its second moment.
+    paths : sequence of GroupPath
+    intercept : bool
+        Count the biases that an intercept adds.
+
+    Raises
+    ------
+    ConfigError, DomainError
+    """
+    if rule.keep is not None:
+        return uniform_widths(graph, rule.keep), None
+    if rule.widths is not None:
+        return named_widths(graph, rule.widths), None
+    if rule.information is not None:
+        return informative_widths(paths, rule.information), None
+    unit: Unit = "flops" if rule.parameters is None else "parameters"
+    limit = rule.flops if rule.parameters is None else rule.parameters
+    return widths_within(network, graph, eigenvalues, unit, limit, intercept)
+
+
+def uniform_widths(graph: ChannelGraph, keep: float) -> Integers:
+    """The same share of every group, rounded to the nearest, at least 1: (G,).
+
+    Examples
+    --------
+    >>> from mini_exp.pruning.graph import Group
+    >>> uniform_widths(ChannelGraph((Group("a", 10, (), (), (), ()),), ()), 0.26)
+    array([3])
+    """
+    keep = checked_share("keep", keep)
+    width = np.array([group.width for group in graph.groups])
+    return np.maximum(np.floor(keep * width + 0.5), 1).astype(np.int64)
+
+
+def named_widths(graph: ChannelGraph, widths: Mapping[str, int] | Sequence[int]) -> Integers:
+    """Widths by group name, or of all groups in order; one that is not named stays whole: (G,)."""
+    known = {group.name: group.width for group in graph.groups}
+    if isinstance(widths, Sequence) and not isinstance(widths, str):
+        if len(widths) != len(known):
+            raise ConfigError(
+                f"widths: expected {len(known)} widths, of {', '.join(known)}, got {len(widths)}"
+            )
+        widths = dict(zip(known, widths, strict=True))
+    if not isinstance(widths, Mapping):
+        raise ConfigError(
+            f"widths: expected a mapping from group to width, got {type(widths).__name__}"
+        )
+    for name, width in widths.items():
+        if name not in known:
+            raise ConfigError(f"widths: {name}: no such group; expected one of {', '.join(known)}")
+        if isinstance(width, bool) or not isinstance(width, int | np.integer):
+            raise ConfigError(f"widths: {name}: expected a whole number, got {width!r}")
+        if not 1 <= width <= known[name]:
+            raise ConfigError(f"widths: {name}: expected 1 to {known[name]} channels, got {width}")
+    return np.array([widths.get(name, width) for name, width in known.items()], dtype=np.int64)
+
+
+def informative_widths(paths: Sequence[GroupPath], information: float) -> Integers:
+    """Per group, the fewest channels with 𝒞 ≥ α along its path: (G,)."""
+    enough = checked_share("information", information) - 1e-12  # 𝒞 is 1 only up to rounding
+    reached = [np.append(path.information_ratio[:-1] >= enough, True) for path in paths]
+    return np.array([int(which.argmax()) + 1 for which in reached], dtype=np.int64)
+
+
+def widths_within(
+    network: nn.Module,
+    graph: ChannelGraph,
+    eigenvalues: Mapping[str, Floats],
+    unit: Unit,
+    limit: Any,
+    intercept: bool = False,
+) -> tuple[Integers, float]:
+    """The width problem (4.2.3) with true costs and a budget: widths (G,) and the certified gap.
+
+    Minimises Σ_g λ_g subject to cost(k) ≤ budget, where k_g = N_g(λ_g) is the width of group g and
+    λ_g is in units of tr(Σ_g) / m_g, as the ridge is.
+
+    Raises
+    ------
+    DomainError
+        If the limit is neither a share in (0, 1] nor a whole number, or too small.
+
+    References
+    ----------
+    Sørby (2019), (4.2.2) and (4.2.3).
+    """
+    costs = network_costs(network, graph, unit, intercept)
+    full = network_costs(network, graph, unit).total([group.width for group in graph.groups])
+    budget = _budget(unit, limit, float(full))
+    lambdas = []
+    for group in graph.groups:
+        spectrum = numerical_spectrum(eigenvalues[group.name])
+        mean = spectrum.mean()
+        lambdas.append(lambda_of_width(spectrum) / (mean if mean > 0 else 1.0))
+    try:
+        best = budget_widths(lambdas, costs, budget)
+    except DomainError as error:
+        raise DomainError(f"{unit} {limit:g}: {error}") from None
+    return best.widths, best.gap
+
+
+def _budget(unit: Unit, limit: Any, full: float) -> float:
+    """A whole number as it is, a fraction as a share of the full cost."""
+    counted = isinstance(limit, numbers.Integral) and not isinstance(limit, bool)
+    if counted and limit >= 1:
+        return float(limit)
+    if counted or not (is_number(limit) and 0 < limit <= 1):
+        raise DomainError(
+            f"{unit}: expected a share in (0, 1] or a whole number of at least 1, got {limit!r}"
+        )
+    return float(limit) * full
+
+
+def is_number(value: object) -> bool:
+    """A real number, which True is not."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def checked_share(name: str, share: Any) -> float:
+    """A share in (0, 1].
+
+    Raises
+    ------
+    DomainError
+    """
+    if not (is_number(share) and 0 < share <= 1):
+        raise DomainError(f"{name}: expected a share in (0, 1], got {share!r}")
+    return float(share)
