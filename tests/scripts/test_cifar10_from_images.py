@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from mini_exp.datasets.cifar10 import CLASSES, FILES, TRAINING_FILES, cifar10_images
+from mini_exp.tasks.images.cifar10_files import CLASSES, FILES, TRAINING_FILES, cifar10_images
 from scripts import cifar10_from_images
 
 N_TRAIN, N_TEST = 3, 2  # per class

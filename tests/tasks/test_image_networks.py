@@ -4,8 +4,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from mini_exp.errors import DomainError
-from mini_exp.image_networks import ResNet, digits_cnn, new_network, thesis_cnn
-from mini_exp.pruning.graph import channel_graph
+from mini_exp.pruning.trace import channel_graph
+from mini_exp.tasks.images.models import DigitsCNN, ResNetModel, ThesisCNN
+from mini_exp.tasks.images.networks import ResNet, digits_cnn, thesis_cnn
 
 
 def n_parameters(network):
@@ -77,14 +78,18 @@ def test_a_depth_that_is_none(depth):
 
 
 @pytest.mark.parametrize(
-    ("kind", "shape", "n_groups"),
-    [("digits_cnn", (1, 8, 8), 5), ("thesis_cnn", (3, 32, 32), 5), ("resnet", (3, 16, 16), 6)],
+    ("model", "shape", "n_groups"),
+    [
+        (DigitsCNN(), (1, 8, 8), 5),
+        (ThesisCNN(), (3, 32, 32), 5),
+        (ResNetModel(depth=8), (3, 16, 16), 6),
+    ],
 )
-def test_by_name_reproducible_and_prunable(kind, shape, n_groups):
+def test_by_name_reproducible_and_prunable(model, shape, n_groups):
     states = []
     for _ in range(2):
         torch.manual_seed(3)
-        network = new_network(kind, 8)
+        network = model.network()
         states.append(network.state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     x = torch.zeros(1, *shape)

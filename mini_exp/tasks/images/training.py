@@ -5,22 +5,17 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mini_exp.config import ImageCovariance, ImageTrain
-from mini_exp.datasets.images import channel_statistics, standardised
-from mini_exp.errors import ArtifactError, TrainingError
+from mini_exp.errors import TrainingError
 from mini_exp.seeds import Purpose, generator
-from mini_exp.training import OnEpoch, one_thread
-from mini_exp.types import ImageHistory, ImageSplits, NetworkState
 
 SCORED_AT_ONCE = 500
-SMALL = 256  # pixels: images for which a second thread costs more than it gives
 CROP_PADDING = 4  # pixels, of CIFAR's usual augmentation
 
 
@@ -33,7 +28,7 @@ def seeded(seed: int, purpose: Purpose, replicate: int = 0) -> Iterator[np.rando
         yield rng
 
 
-def trained_epochs(
+def training_epochs(
     network: nn.Module,
     x: Tensor,
     y: Tensor,
@@ -112,7 +107,7 @@ def _augmented(batch: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def image_scores(network: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
+def loss_and_accuracy(network: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
     """Mean cross-entropy (nats) and accuracy, in eval mode."""
     was_training = network.training
     network.eval()
@@ -120,78 +115,3 @@ def image_scores(network: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float
     network.train(was_training)
     loss = functional.cross_entropy(logits, y)
     return float(loss), float((logits.argmax(dim=1) == y).double().mean())
-
-
-def fitted(
-    network: nn.Module,
-    data: Mapping[str, tuple[Tensor, Tensor]],
-    train: ImageTrain,
-    rng: np.random.Generator,
-    on_epoch: OnEpoch | None = None,
-) -> tuple[nn.Module, ImageHistory]:
-    """The network trained on, and its scores after every epoch.
-
-    ``on_epoch`` receives then how many are done, of how many, and the training loss.
-    """
-    losses, validation = [], []
-    small = data["train"][0][0].numel() <= SMALL
-    with one_thread() if small else contextlib.nullcontext():
-        for trained, loss in trained_epochs(
-            network,
-            *data["train"],
-            rng,
-            train.epochs,
-            train.batch_size,
-            train.learning_rate,
-            train.augment,
-            train.precision == "bfloat16",
-        ):
-            losses.append(loss)
-            validation.append(image_scores(trained, *data["validation"]))
-            if on_epoch is not None:
-                on_epoch(len(losses), train.epochs, loss)
-    scores = np.array(validation)
-    return trained, ImageHistory(np.array(losses), scores[:, 0], scores[:, 1])
-
-
-def tensors(splits: ImageSplits, device: str) -> dict[str, tuple[Tensor, Tensor]]:
-    """From each split to images, standardised by the training set's channels, and classes."""
-    mean, std = channel_statistics(splits.train)
-    return {
-        name: (
-            torch.from_numpy(standardised(images, mean, std)).to(device),
-            torch.from_numpy(images.labels).to(device),
-        )
-        for name in ("train", "validation", "test")
-        for images in [getattr(splits, name)]
-    }
-
-
-def calibration_batches(x: Tensor, covariance: ImageCovariance) -> list[Tensor]:
-    """The first of the training images, which are in random order."""
-    first = x[: covariance.n_images]  # convolutions are faster with the channels last
-    return list(first.contiguous(memory_format=torch.channels_last).split(covariance.batch_size))
-
-
-def state_of(network: nn.Module) -> NetworkState:
-    """Parameters and buffers, on the CPU."""
-    return NetworkState(
-        {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
-    )
-
-
-def with_state(network: nn.Module, state: NetworkState) -> nn.Module:
-    """The network with these parameters and buffers.
-
-    Raises
-    ------
-    ArtifactError
-        If they are another network's.
-    """
-    try:
-        network.load_state_dict(state.tensors)
-    except RuntimeError as error:
-        raise ArtifactError(
-            f"the saved network does not fit the configured one: {' '.join(str(error).split())}"
-        ) from None
-    return network

@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
 
-from mini_exp.datasets.digits import digit_images
-from mini_exp.datasets.images import channel_statistics, split_images, standardised
 from mini_exp.errors import DomainError, ShapeError
-from mini_exp.types import Images
+from mini_exp.tasks.images.digits import digit_images
+from mini_exp.tasks.images.image_data import Images
+from mini_exp.tasks.images.splits import channel_statistics, split_images, standardised
 
 PROPERTY = settings(deadline=None, max_examples=50, derandomize=True)
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from mini_exp.errors import DomainError, ShapeError
 from mini_exp.spectral import Floats
-from mini_exp.types import Images
+from mini_exp.tasks.images.image_data import Images
 
 
 def split_images(

@@ -10,14 +10,7 @@ from torch import Tensor, nn
 
 from mini_exp.errors import DomainError
 
-
-def new_network(kind: str, depth: int) -> nn.Module:
-    """An untrained network by name: ``digits_cnn``, ``thesis_cnn``, or ``resnet`` of a depth.
-
-    Weights are drawn from PyTorch's generator.
-    """
-    networks = {"digits_cnn": digits_cnn, "thesis_cnn": thesis_cnn}
-    return ResNet(depth) if kind == "resnet" else networks[kind]()
+N_CLASSES = 10
 
 
 def thesis_cnn(dropout: Sequence[float] = (0.25, 0.25, 0.5)) -> nn.Sequential:

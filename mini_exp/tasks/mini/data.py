@@ -9,7 +9,7 @@ import numpy as np
 
 from mini_exp.errors import DomainError
 from mini_exp.spectral import Floats
-from mini_exp.types import Dataset
+from mini_exp.tasks.task import Samples
 
 Labels = Literal["thesis", "swapped"]
 
@@ -79,7 +79,7 @@ def mini_dataset(
     n_test: int,
     epsilon: float = 0.1,
     labels: Labels = "thesis",
-) -> Dataset:
+) -> Samples:
     """One MINI data set per generator: the first ``n_train`` draws train, the next ``n_test`` test.
 
     Parameters
@@ -91,6 +91,11 @@ def mini_dataset(
     epsilon, labels
         As in ``mini_sample``.
 
+    Returns
+    -------
+    dict
+        ``train`` and ``test``: x (R, n, 30) and y (R, n), float64.
+
     Raises
     ------
     DomainError
@@ -99,4 +104,7 @@ def mini_dataset(
         raise DomainError(f"MINI: expected n_train and n_test ≥ 1, got {n_train} and {n_test}")
     samples = [mini_sample(rng, n_train + n_test, epsilon, labels) for rng in generators]
     x, y = (np.stack(column) for column in zip(*samples, strict=True))
-    return Dataset(x[:, :n_train], y[:, :n_train], x[:, n_train:], y[:, n_train:])
+    return {
+        "train": (x[:, :n_train], y[:, :n_train]),
+        "test": (x[:, n_train:], y[:, n_train:]),
+    }

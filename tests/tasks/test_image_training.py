@@ -8,21 +8,16 @@ from torch import nn
 from torch.nn import functional
 from torch.testing import assert_close
 
-from mini_exp.config import ImageCovariance, ImageTrain
-from mini_exp.errors import ArtifactError, TrainingError
-from mini_exp.image_training import (
+from mini_exp.errors import TrainingError
+from mini_exp.tasks.images import task
+from mini_exp.tasks.images.training import (
     CROP_PADDING,
     _augmented,
-    calibration_batches,
-    fitted,
-    image_scores,
+    loss_and_accuracy,
     seeded,
-    state_of,
-    tensors,
-    trained_epochs,
-    with_state,
+    training_epochs,
 )
-from mini_exp.types import Images, ImageSplits, NetworkState
+from mini_exp.tasks.section import Train
 
 
 @pytest.fixture(autouse=True)
@@ -48,14 +43,18 @@ def data(n=22):
 
 
 def states(epochs):
-    return [state_of(trained).tensors for trained, _ in epochs]
+    return [state_of(trained) for trained, _ in epochs]
+
+
+def state_of(network):
+    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
 def run(epochs=3, dropout=0.0, seed=5, **settings):
     with seeded(seed, "train order") as rng:
         yield from (
             (copy.deepcopy(trained), loss)
-            for trained, loss in trained_epochs(
+            for trained, loss in training_epochs(
                 network(dropout), *data(), rng, epochs, 8, 0.01, **settings
             )
         )
@@ -98,9 +97,9 @@ def test_the_seed_decides_everything(augment):
 
 def test_the_given_network_is_not_changed():
     given, (x, y) = network(0.5).eval(), data()
-    before = state_of(given).tensors
-    list(trained_epochs(given, x, y, np.random.default_rng(0), 1, 8, 0.1))
-    assert all(torch.equal(before[name], state_of(given).tensors[name]) for name in before)
+    before = state_of(given)
+    list(training_epochs(given, x, y, np.random.default_rng(0), 1, 8, 0.1))
+    assert all(torch.equal(before[name], state_of(given)[name]) for name in before)
     assert not given.training
     assert all(parameter.grad is None for parameter in given.parameters())
 
@@ -115,7 +114,7 @@ def test_half_precision_keeps_the_weights_in_float32():
 
 def test_a_loss_that_is_not_finite():
     x, y = data()
-    epochs = trained_epochs(network(), x * torch.nan, y, np.random.default_rng(0), 3, 8, 0.01)
+    epochs = training_epochs(network(), x * torch.nan, y, np.random.default_rng(0), 3, 8, 0.01)
     with pytest.raises(TrainingError, match="not finite in epoch 1; lower the learning rate"):
         next(epochs)
 
@@ -160,7 +159,7 @@ def test_every_augmented_image_is_a_crop_mirrored_or_not():
 def test_scores_by_hand():
     x, y = data(7)
     model = network(0.5).train()
-    loss, accuracy = image_scores(model, x, y)
+    loss, accuracy = loss_and_accuracy(model, x, y)
     assert model.training
     with torch.no_grad():
         logits = model.eval()(x).double()
@@ -175,62 +174,67 @@ def test_scores_by_hand():
 
 def test_scores_in_parts(monkeypatch):
     x, y = data()
-    expected = image_scores(network(), x, y)
-    monkeypatch.setattr("mini_exp.image_training.SCORED_AT_ONCE", 4)
-    assert image_scores(network(), x, y) == pytest.approx(expected, rel=1e-6)
+    expected = loss_and_accuracy(network(), x, y)
+    monkeypatch.setattr("mini_exp.tasks.images.training.SCORED_AT_ONCE", 4)
+    assert loss_and_accuracy(network(), x, y) == pytest.approx(expected, rel=1e-6)
 
 
-def test_fitted_scores_every_epoch():
-    splits = {"train": data(), "validation": data(9)}
-    settings = ImageTrain(epochs=3, batch_size=8, learning_rate=0.01)
+def image_samples():
+    rng = np.random.default_rng(0)
+    return {
+        split: (rng.integers(0, 256, (n, 1, 5, 5), dtype=np.uint8), np.arange(n) % 3)
+        for split, n in (("train", 22), ("validation", 9), ("test", 5))
+    }
+
+
+def test_every_epoch_is_scored_on_the_validation_images():
+    samples, train = image_samples(), Train(epochs=3, batch_size=8, learning_rate=0.01)
+    tensors = task.tensors(samples, network())
     with seeded(5, "train order") as rng:
-        trained, history = fitted(network(), splits, settings, rng)
-    expected = list(run())
-    assert history.loss.tolist() == [loss for _, loss in expected]
-    scores = [image_scores(one, *splits["validation"]) for one, _ in expected]
-    assert history.validation_loss.tolist() == [loss for loss, _ in scores]
-    assert history.validation_accuracy.tolist() == [accuracy for _, accuracy in scores]
-    assert image_scores(trained, *splits["validation"]) == scores[-1]
+        expected = [
+            (copy.deepcopy(trained), loss)
+            for trained, loss in training_epochs(network(), *tensors["train"], rng, 3, 8, 0.01)
+        ]
+    trained, history = task.trained_network(network(), samples, train, 5, "train order")
+    assert history["loss"].tolist() == [loss for _, loss in expected]
+    scores = [loss_and_accuracy(one, *tensors["validation"]) for one, _ in expected]
+    assert history["validation_loss"].tolist() == [loss for loss, _ in scores]
+    assert history["validation_accuracy"].tolist() == [accuracy for _, accuracy in scores]
+    assert loss_and_accuracy(trained, *tensors["validation"]) == scores[-1]
 
 
 def test_all_splits_are_standardised_by_the_training_set():
     rng = np.random.default_rng(0)
-    train, validation, test = (
-        Images(rng.integers(0, 256, (n, 2, 3, 3), dtype=np.uint8), np.arange(n)) for n in (6, 3, 2)
-    )
-    found = tensors(ImageSplits(train, validation, test), "cpu")
-    assert {name: len(x) for name, (x, _) in found.items()} == {
-        "train": 6,
-        "validation": 3,
-        "test": 2,
+    samples = {
+        split: (rng.integers(0, 256, (n, 2, 3, 3), dtype=np.uint8), np.arange(n))
+        for split, n in (("train", 6), ("validation", 3), ("test", 2))
     }
-    for images, name in ((train, "train"), (test, "test")):
+    tensors = task.tensors(samples, network())
+    for split, (pixels, classes) in samples.items():
         for channel in range(2):
-            values = train.pixels[:, channel].astype(float)
-            expected = (images.pixels[:, channel] - values.mean()) / values.std()
-            assert_close(
-                found[name][0][:, channel].double().numpy(), expected, rtol=1e-5, atol=1e-5
-            )
-    assert found["test"][1].tolist() == [0, 1]
+            values = samples["train"][0][:, channel].astype(float)
+            expected = (pixels[:, channel] - values.mean()) / values.std()
+            ours = tensors[split][0][:, channel].double().numpy()
+            assert_close(ours, expected, rtol=1e-5, atol=1e-5)
+        assert tensors[split][1].tolist() == classes.tolist()
 
 
-def test_calibration_batches_are_the_first_images():
-    x = torch.arange(10.0).reshape(10, 1, 1, 1)
-    batches = calibration_batches(x, ImageCovariance(n_images=7, batch_size=3))
-    assert [len(batch) for batch in batches] == [3, 3, 1]
-    assert torch.equal(torch.cat(batches), x[:7])
+@pytest.mark.parametrize(("n_samples", "sizes"), [(7, [3, 3, 1]), (None, [3] * 7 + [1])])
+def test_calibration_batches_are_the_first_images(n_samples, sizes):
+    samples = image_samples()
+    batches = task.calibration_batches(network(), samples, n_samples, 3)
+    assert [len(batch) for batch in batches] == sizes
+    expected, _ = task.tensors(samples, network())["train"]
+    assert torch.equal(torch.cat(batches), expected[:n_samples])
 
 
-def test_a_state_comes_back():
-    first, second = network(), network()
-    nn.init.ones_(first[5].weight)
-    state = state_of(first)
-    nn.init.zeros_(first[5].weight)
-    assert torch.equal(with_state(second, state)[5].weight, torch.ones(3, 36))
-
-
-def test_a_state_of_another_network():
-    state = NetworkState({"5.weight": torch.ones(2, 2)})
-    with pytest.raises(ArtifactError, match="does not fit the configured one: ") as caught:
-        with_state(network(), state)
-    assert "\n" not in str(caught.value)
+def test_every_split_is_scored():
+    samples = image_samples()
+    scores = task.scores(network().eval(), samples, None, 0)
+    assert [(score.split, score.n) for score in scores] == [
+        ("train", 22),
+        ("validation", 9),
+        ("test", 5),
+    ]
+    loss, accuracy = loss_and_accuracy(network(), *task.tensors(samples, network())["test"])
+    assert (scores[2].loss, scores[2].accuracy) == (loss, accuracy)

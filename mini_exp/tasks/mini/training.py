@@ -1,9 +1,9 @@
-"""Training and scoring R networks at once."""
+"""Training and scoring a stack of R MiniModels at once, with gradient and Adam written out."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +12,15 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from mini_exp.errors import TrainingError
-from mini_exp.networks import layer_outputs
+from mini_exp.pruning.layers.stacked_linear import StackedLinear
 from mini_exp.spectral import Floats
-from mini_exp.types import Booleans, Dataset, History, Networks
+from mini_exp.tasks.mini.network import MiniModel
+from mini_exp.tasks.task import History, OnEpoch, Samples
+from mini_exp.tasks.threads import one_thread
 
 ADAM_BETAS = (0.9, 0.999)
 ADAM_EPSILON = 1e-7
 LARGEST = 1e50  # of weights and outputs: squares of second moments overflow not far beyond
-OnEpoch = Callable[[int, int, float], None]  # epochs done, of how many, training loss
 
 SCORED_AT_ONCE = 16_384  # samples, of all networks together: what a processor's cache holds
 
@@ -32,28 +33,15 @@ def sample_orders(
     return np.stack([rng.permuted(unshuffled, axis=1) for rng in generators])
 
 
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute with one thread.
-
-    These matrices are too small to share: with more, one busy core holds up every product.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
+@torch.no_grad()
 def training_epochs(
-    networks: Networks,
+    networks: MiniModel,
     x: Floats,
     y: Floats,
     orders: npt.NDArray[np.int64],
     batch_size: int,
     learning_rate: float,
-) -> Iterator[Networks]:
+) -> Iterator[MiniModel]:
     """Minimise the mean binary cross-entropy with Adam; yield the networks after every epoch.
 
     The R networks are one batched computation over one vector of parameters: Adam is element-wise,
@@ -61,8 +49,8 @@ def training_epochs(
 
     Parameters
     ----------
-    networks : Networks
-        Starting point, left as it is; its device and dtype are used.
+    networks : MiniModel
+        A stack, the starting point; left as it is. Its device and dtype are used.
     x : (R, n, d) float64
     y : (R, n) float64
         0 or 1.
@@ -75,7 +63,7 @@ def training_epochs(
 
     Yields
     ------
-    Networks
+    MiniModel
         Always the same tensors, overwritten by the next epoch.
 
     Notes
@@ -88,7 +76,7 @@ def training_epochs(
     Sørby (2019), (1.3.2) and section 4.3; settings from the author's code. Adam: Kingma and Ba
     (2015), algorithm 1.
     """
-    inputs, labels = _tensors(x, y, networks.weights[0])
+    inputs, labels = _tensors(x, y, networks)
     n_replicates, n, dimension = inputs.shape
     rows, row_labels = inputs.reshape(-1, dimension), labels.reshape(-1)
     offsets = n * torch.arange(n_replicates, device=rows.device)[:, None]
@@ -113,68 +101,77 @@ def training_epochs(
 
 
 @one_thread()
-def trained_networks(
-    networks: Networks,
-    dataset: Dataset,
+def trained_stack(
+    networks: MiniModel,
+    samples: Samples,
     orders: npt.NDArray[np.int64],
     batch_size: int,
     learning_rate: float,
     on_epoch: OnEpoch | None = None,
-) -> tuple[Networks, History]:
+) -> tuple[MiniModel, History]:
     """Train on the training set and score both sets after every epoch.
 
     Parameters
     ----------
     networks, orders, batch_size, learning_rate
         As in ``training_epochs``.
-    dataset : Dataset
+    samples : dict
+        ``train`` and ``test``, each (R, n, d) and (R, n).
     on_epoch : callable, optional
         Receives after every epoch how many are done, of how many, and the mean training loss of
         the networks.
 
     Returns
     -------
-    networks : Networks
-    history : History
-        Not finite from the epoch on in which a network diverged.
+    networks : MiniModel
+    history : dict of (R, epochs) float64
+        ``loss``, ``accuracy``, ``test_loss``, ``test_accuracy``; not finite from the epoch on in
+        which a network diverged.
     """
-    epochs = training_epochs(
-        networks, dataset.x_train, dataset.y_train, orders, batch_size, learning_rate
-    )
-    like = networks.weights[0]
-    train = _tensors(dataset.x_train, dataset.y_train, like)
-    test = _tensors(dataset.x_test, dataset.y_test, like)
-    scores = []
+    epochs = training_epochs(networks, *samples["train"], orders, batch_size, learning_rate)
+    train, test = (_tensors(*samples[split], networks) for split in ("train", "test"))
+    recorded = []
     for current in epochs:
         networks = current
-        scores.append((*_scores(networks, *train), *_scores(networks, *test)))
+        recorded.append((*_scores(networks, *train), *_scores(networks, *test)))
         if on_epoch is not None:
-            on_epoch(len(scores), orders.shape[1], float(scores[-1][0].mean()))
-    return networks, History(*(np.stack(column, axis=1) for column in zip(*scores, strict=True)))
+            on_epoch(len(recorded), orders.shape[1], float(recorded[-1][0].mean()))
+    columns = [np.stack(column, axis=-1) for column in zip(*recorded, strict=True)]
+    names = ("loss", "accuracy", "test_loss", "test_accuracy")
+    return networks, dict(zip(names, columns, strict=True))
 
 
-def _packed(networks: Networks) -> tuple[Tensor, Networks]:
-    """All parameters copied into one vector, and networks whose tensors are views of it."""
-    tensors = (*networks.weights, *networks.biases)
+def _packed(networks: MiniModel) -> tuple[Tensor, MiniModel]:
+    """All parameters copied into one vector, and a model whose parameters are views of it."""
+    weights = [layer.weight.detach() for layer in networks.stacked_layers]
+    biases = [layer.bias for layer in networks.stacked_layers]  # an intercept gives them to some
+    tensors = [*weights, *(bias.detach() for bias in biases if bias is not None)]
     vector = torch.cat([tensor.reshape(-1) for tensor in tensors])
     parts = vector.split([tensor.numel() for tensor in tensors])
     views = [part.view(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
-    n_layers = len(networks.weights)
-    return vector, Networks(tuple(views[:n_layers]), tuple(views[n_layers:]))
+    weight_views, bias_views = views[: len(weights)], iter(views[len(weights) :])
+    layers = [
+        StackedLinear(weight, None if bias is None else next(bias_views))
+        for weight, bias in zip(weight_views, biases, strict=True)
+    ]
+    return vector, MiniModel(layers).requires_grad_(False)
 
 
-def _write_gradient(networks: Networks, x: Tensor, y: Tensor, slots: Networks) -> None:
+def _write_gradient(networks: MiniModel, x: Tensor, y: Tensor, slots: MiniModel) -> None:
     """Back-propagation: the gradient of each network's mean loss, into ``slots``."""
-    outputs = layer_outputs(networks, x)
+    layers = networks.stacked_layers
+    read = [x]  # by each layer
+    for layer in layers[:-1]:
+        read.append(torch.relu(layer(read[-1])))
+    logits = layers[-1](read[-1])
     # Of the mean binary cross-entropy with respect to the logits.
-    delta = (torch.sigmoid(outputs[-1]) - y[:, :, None]) / x.shape[1]
-    for layer in reversed(range(len(outputs))):
-        read = outputs[layer - 1] if layer else x
-        torch.bmm(delta.transpose(1, 2), read, out=slots.weights[layer])
-        if slots.biases:
-            torch.sum(delta, dim=1, out=slots.biases[layer])
-        if layer:
-            delta = torch.bmm(delta, networks.weights[layer]).mul_(read > 0)
+    delta = (torch.sigmoid(logits) - y[:, :, None]) / x.shape[1]
+    for i, slot in reversed(list(enumerate(slots.stacked_layers))):
+        torch.bmm(delta.transpose(1, 2), read[i], out=slot.weight)
+        if slot.bias is not None:
+            torch.sum(delta, dim=1, out=slot.bias)
+        if i:
+            delta = torch.bmm(delta, layers[i].weight).mul_(read[i] > 0)
 
 
 def checked(history: History) -> History:
@@ -185,82 +182,91 @@ def checked(history: History) -> History:
     TrainingError
         Naming the first epoch after which a loss is not.
     """
-    bad = ~np.isfinite(history.loss).all(axis=0)
+    losses = history["loss"].reshape(-1, history["loss"].shape[-1])
+    bad = ~np.isfinite(losses).all(axis=0)
     if bad.any():
         raise TrainingError(
-            f"the loss became {history.loss[:, bad.argmax()].max()} in epoch {bad.argmax() + 1}; "
+            f"the loss became {losses[:, bad.argmax()].max()} in epoch {bad.argmax() + 1}; "
             "expected a finite one: lower the learning rate"
         )
     return history
 
 
-def refuse_diverged(networks: Networks, x: Floats) -> None:
-    """Raise TrainingError if ``diverged`` finds a network so, although its loss is finite."""
+def refuse_diverged(networks: MiniModel, x: Floats) -> None:
+    """Raise TrainingError if ``diverged`` says so of a network, although its loss is finite."""
     if diverged(networks, x).any():
         raise TrainingError(f"weights or outputs grew beyond {LARGEST:g}; lower the learning rate")
 
 
-def diverged(networks: Networks, x: Floats) -> Booleans:
+@torch.no_grad()
+def diverged(networks: MiniModel, x: Floats) -> npt.NDArray[np.bool_]:
     """Which networks have a weight, or an output on x, that is not finite or beyond ``LARGEST``.
 
     Parameters
     ----------
-    networks : Networks
-    x : (R, n, d) float64
+    networks : MiniModel
+    x : (..., n, d) float64
 
     Returns
     -------
-    (R,) bool
+    (...) bool
     """
-    inputs = torch.from_numpy(x).to(networks.weights[0].device, networks.weights[0].dtype)
-    with torch.no_grad():
-        tensors = [*networks.weights, *networks.biases, *layer_outputs(networks, inputs)]
-    sound = [(tensor.abs() <= LARGEST).flatten(1).all(1) for tensor in tensors]
+    parameters = list(networks.parameters())
+    inputs = torch.from_numpy(x).to(parameters[0].device, parameters[0].dtype)
+    tensors = [parameter.flatten(parameters[0].ndim - 2) for parameter in parameters]
+    for layer in networks.stacked_layers:
+        outputs = layer(inputs)
+        tensors.append(outputs.flatten(-2))
+        inputs = torch.relu(outputs)
+    sound = [(tensor.abs() <= LARGEST).all(-1) for tensor in tensors]
     return np.asarray(~torch.stack(sound).all(0).cpu().numpy())
 
 
-def scores(networks: Networks, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+def scores(networks: MiniModel, x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Mean binary cross-entropy and accuracy of every network.
 
     Parameters
     ----------
-    networks : Networks
-    x : (R, n, d) float64
+    networks : MiniModel
+    x : (..., n, d) float64
         Or (1, n, d): one sample for all networks.
-    y : (R, n) float64
+    y : (..., n) float64
         0 or 1.
 
     Returns
     -------
-    loss : (R,) float64
+    loss : (...) float64
         In nats. From the logits, without clipping the probability.
-    accuracy : (R,) float64
+    accuracy : (...) float64
         Predicts 1 where the probability exceeds ½.
 
     Examples
     --------
-    >>> one = Networks((torch.ones(1, 1, 2, dtype=torch.float64),), ())
-    >>> scores(one, np.array([[[1.0, 1.0], [0.0, 0.0]]]), np.array([[1.0, 1.0]]))
-    (array([0.4100376]), array([0.5]))
+    >>> one = MiniModel([StackedLinear(torch.ones(1, 2, dtype=torch.float64))])
+    >>> loss, accuracy = scores(one, np.array([[1.0, 1.0], [0.0, 0.0]]), np.array([1.0, 1.0]))
+    >>> round(float(loss), 7), float(accuracy)
+    (0.4100376, 0.5)
     """
-    return _scores(networks, *_tensors(x, y, networks.weights[0]))
+    return _scores(networks, *_tensors(x, y, networks))
 
 
 @one_thread()
 @torch.no_grad()
-def _scores(networks: Networks, x: Tensor, y: Tensor) -> tuple[Floats, Floats]:
-    loss, correct = np.zeros(len(networks.weights[0])), np.zeros(len(networks.weights[0]))
-    at_once = max(SCORED_AT_ONCE // len(loss), 1)
-    for part_x, part_y in zip(x.split(at_once, dim=1), y.split(at_once, dim=1), strict=True):
-        logits = layer_outputs(networks, part_x)[-1][..., 0]
+def _scores(networks: MiniModel, x: Tensor, y: Tensor) -> tuple[Floats, Floats]:
+    leading = networks.stacked_layers[0].weight.shape[:-2]
+    loss, correct = np.zeros(leading), np.zeros(leading)
+    at_once = max(SCORED_AT_ONCE // max(math.prod(leading), 1), 1)
+    for part_x, part_y in zip(x.split(at_once, dim=-2), y.split(at_once, dim=-1), strict=True):
+        logits = networks(part_x)[..., 0]
         target = part_y.expand_as(logits)
         losses = binary_cross_entropy_with_logits(logits, target, reduction="none")
-        loss += losses.sum(1).double().cpu().numpy()
-        correct += ((logits > 0) == (target > 0.5)).sum(1).cpu().numpy()
-    return loss / x.shape[1], correct / x.shape[1]
+        loss += losses.sum(-1).double().cpu().numpy()
+        correct += ((logits > 0) == (target > 0.5)).sum(-1).cpu().numpy()
+    return loss / x.shape[-2], correct / x.shape[-2]
 
 
-def _tensors(x: Floats, y: Floats, like: Tensor) -> tuple[Tensor, Tensor]:
+def _tensors(x: Floats, y: Floats, networks: MiniModel) -> tuple[Tensor, Tensor]:
+    like = networks.stacked_layers[0].weight
     return (
         torch.from_numpy(x).to(like.device, like.dtype),
         torch.from_numpy(y).to(like.device, like.dtype),

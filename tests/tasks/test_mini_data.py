@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from mini_exp.datasets.mini import DIMENSION, THRESHOLD, mini_dataset, mini_sample
 from mini_exp.errors import DomainError
+from mini_exp.tasks.mini.data import DIMENSION, THRESHOLD, mini_dataset, mini_sample
 
 PROPERTY = settings(deadline=None, max_examples=20, derandomize=True)
 
@@ -118,7 +118,7 @@ def test_swapped_labels_are_the_other_way_round():
 @pytest.mark.parametrize("labels", ["thesis", "swapped"])
 def test_at_the_threshold_both_conventions_say_1(monkeypatch, labels):
     x, _ = mini_sample(rng(5), 3)
-    monkeypatch.setattr("mini_exp.datasets.mini.THRESHOLD", x.mean(axis=1)[1])
+    monkeypatch.setattr("mini_exp.tasks.mini.data.THRESHOLD", x.mean(axis=1)[1])
     assert mini_sample(rng(5), 3, labels=labels)[1][1] == 1
 
 
@@ -140,27 +140,28 @@ def test_fewer_draws_are_a_prefix(seed, n, more):
 def test_training_set_comes_first():
     data = mini_dataset([rng(7)], 100, 99)
     x, y = mini_sample(rng(7), 200)
-    assert_array_equal(data.x_train[0], x[:100])
-    assert_array_equal(data.y_train[0], y[:100])
+    assert_array_equal(data["train"][0][0], x[:100])
+    assert_array_equal(data["train"][1][0], y[:100])
     # The published test set: draws 101 to 199 of 200, counted from 1.
-    assert_array_equal(data.x_test[0], x[100:199])
-    assert_array_equal(data.y_test[0], y[100:199])
-    assert data.x_test.shape == (1, 99, 30)
+    assert_array_equal(data["test"][0][0], x[100:199])
+    assert_array_equal(data["test"][1][0], y[100:199])
+    assert data["test"][0].shape == (1, 99, 30)
 
 
 def test_a_larger_test_set_leaves_the_training_set():
     few, many = (mini_dataset([rng(8)], 20, n_test) for n_test in (5, 50))
-    assert_array_equal(few.x_train, many.x_train)
-    assert_array_equal(few.x_test, many.x_test[:, :5])
+    assert_array_equal(few["train"][0], many["train"][0])
+    assert_array_equal(few["test"][0], many["test"][0][:, :5])
 
 
 def test_stack_is_per_item():
     stack = mini_dataset([rng(seed) for seed in range(4)], 6, 3, 0.5, "swapped")
-    assert stack.x_train.shape == (4, 6, 30)
+    assert stack["train"][0].shape == (4, 6, 30)
     for r in range(4):
         alone = mini_dataset([rng(r)], 6, 3, 0.5, "swapped")
-        for name, value in vars(alone).items():
-            assert_array_equal(getattr(stack, name)[r], value[0])
+        for split, (x, y) in alone.items():
+            assert_array_equal(stack[split][0][r], x[0])
+            assert_array_equal(stack[split][1][r], y[0])
 
 
 @pytest.mark.parametrize("n", [0, -3])

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mini_exp.errors import ArtifactError
-from mini_exp.types import Images
+from mini_exp.tasks.images.image_data import Images
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
@@ -156,11 +156,11 @@ def download_cifar10(root: Path, url: str = URL, md5: str = MD5) -> None:
         root.mkdir(parents=True, exist_ok=True)
         if _md5(archive) != md5:  # else an earlier call was stopped before it had unpacked
             _fetch(url, archive)
-            found = _md5(archive)
-            if found != md5:
+            fetched = _md5(archive)
+            if fetched != md5:
                 archive.unlink(missing_ok=True)
                 raise ArtifactError(
-                    f"{url}: expected an archive of MD5 {md5}, got {found}; "
+                    f"{url}: expected an archive of MD5 {md5}, got {fetched}; "
                     f"what had arrived is deleted, run again to fetch it anew"
                 )
         contents = _unpacked(archive)
@@ -183,7 +183,10 @@ def _md5(path: Path) -> str | None:
 
 
 def _fetch(url: str, archive: Path) -> None:
-    """Add to the archive what it lacks; start anew where the server cannot resume."""
+    """Add to the archive what it lacks; start anew where the server cannot resume.
+
+    Not with pooch: it fetches into a temporary file and deletes that where the connection breaks.
+    """
     start = archive.stat().st_size if archive.exists() else 0
     headers = {"Range": f"bytes={start}-"} if start else {}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 (the caller's own address)

@@ -1,0 +1,1 @@
+"""Images in classes: data sets, convolutional networks, their training."""
