@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import copy
-import json
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from pydantic import BaseModel
 
-from mini_exp.cli import main
-from mini_exp.config import Budget, Choose, Compare, ImageSettings, Settings, Study, load_config
 from mini_exp.errors import ConfigError
-from mini_exp.schema import FILE, experiment_schema
+from mini_exp.settings.reading import load_config
+from mini_exp.settings.schema import experiment_schema
 
-ROOT = Path(__file__).parent.parent
-CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
-SCHEMA = experiment_schema()
-VALIDATOR = Draft202012Validator(SCHEMA)
+VALIDATOR = Draft202012Validator(experiment_schema())
 
 MINI = {"name": "x", "variants": {"a": {}}}
 DIGITS = {"name": "x", "data": {"kind": "digits"}, "variants": {"a": {}}}
@@ -55,54 +47,6 @@ def changed(base: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
     return content
 
 
-def test_it_is_a_schema() -> None:
-    Draft202012Validator.check_schema(SCHEMA)
-    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-
-
-def test_the_command_prints_what_is_committed() -> None:
-    printed = CliRunner().invoke(main, ["schema"]).stdout
-    assert json.loads(printed) == SCHEMA
-    assert (ROOT / "configs" / FILE).read_text(encoding="utf-8") == printed
-
-
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_shipped_files_name_it_and_fit(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert text.startswith(f"# yaml-language-server: $schema={FILE}\n")
-    # YAML 1.2, as editors read it: there 1e-3 is a number.
-    text = re.sub(r"(?<=: )(\d+)e", r"\1.0e", text)
-    assert list(VALIDATOR.iter_errors(yaml.safe_load(text))) == []
-
-
-def sections(model: type[BaseModel]) -> list[type[BaseModel]]:
-    inner = [field.annotation for field in model.model_fields.values()]
-    found = [kind for kind in inner if isinstance(kind, type) and issubclass(kind, BaseModel)]
-    return [model, *(deeper for kind in found for deeper in sections(kind))]
-
-
-@pytest.mark.parametrize("model", [Settings, ImageSettings, Study, Compare, Choose, Budget])
-def test_every_key_has_a_description_and_a_default(model: type[BaseModel]) -> None:
-    for section in sections(model):
-        assert section.__doc__, section
-        for name, field in section.model_fields.items():
-            assert not field.is_required(), (section, name)
-            is_section = isinstance(field.annotation, type) and issubclass(
-                field.annotation, BaseModel
-            )
-            assert field.description or is_section, (section, name)
-
-
-def test_the_schema_has_the_description_of_every_key() -> None:
-    for name, definition in SCHEMA["$defs"].items():
-        assert definition["additionalProperties"] is False, name
-        for key, field in definition["properties"].items():
-            inner = field.get("$ref", "").rpartition("/")[2]
-            assert "description" in (SCHEMA["$defs"].get(inner) or field), (name, key)
-            if name not in ("Choose", "Budget") and key not in ("name", "variants", inner.lower()):
-                assert "default" in field, (name, key)
-
-
 ON_MINI = [
     ("name", "x.y_z-1", True),
     *(("name", wrong, False) for wrong in ("", ".x", "a/b", "x" * 65, "ä", 3, None)),
@@ -122,6 +66,9 @@ ON_MINI = [
     *(("data.epsilon", wrong, False) for wrong in (-0.1, "0.1", True)),
     *(("data.labels", wrong, False) for wrong in ("Thesis", 1, True)),
     ("data.root", "x", False),
+    ("data.n_validation", 3, False),
+    *(("model.kind", wrong, False) for wrong in ("digits_cnn", "resnet", "cnn", None)),
+    ("model.depth", 20, False),
     ("model.bias", True, True),
     *(("model.bias", wrong, False) for wrong in (1, "true", None)),
     *(("model.widths", wrong, False) for wrong in ([], [0, 3, 3], 8, "8", [8, 3, 2.5], None)),
@@ -129,9 +76,18 @@ ON_MINI = [
     ("train.learning_rate", 1, True),
     ("trian.epochs", 3, False),
     ("covariance.n_images", 3, False),
+    *(("covariance.n_samples", right, True) for right in (None, 3)),
+    *(("covariance.n_samples", wrong, False) for wrong in (0, "all", 2.5)),
+    *(("dtype", wrong, False) for wrong in ("float16", None)),
+    *(("train.precision", wrong, False) for wrong in ("float32", 32, None)),
     *(("width.choose", right, True) for right in ([8, 3, 3], {"rho": 1}, {"parameters": 300})),
+    *(("width.choose", right, True) for right in ({"keep": 0.5}, {"flops": 1}, {"flops": 1.0})),
+    *(("width.choose", {rule: 0.25}, True) for rule in ("parameters", "flops")),
+    *(("width.choose", {rule: 2.5}, False) for rule in ("parameters", "flops")),
+    *(("width.choose", {rule: 0.0}, False) for rule in ("parameters", "flops")),
+    *(("width.choose", {rule: "1"}, False) for rule in ("parameters", "flops")),
     *(("width.choose", right, True) for right in ({"information": 0.9}, {"information": 1})),
-    *(("width.choose", wrong, False) for wrong in ({}, {"rho": None}, {"keep": 0.5}, None, 3, [])),
+    *(("width.choose", wrong, False) for wrong in ({}, {"rho": None}, {"many": 0.5}, None, 3, [])),
     *(("width.choose", wrong, False) for wrong in ({"rho": 0}, {"information": 1.1}, "rho")),
     ("width.choose", {"rho": 1, "parameters": 300}, False),
     ("width.choose", {"rho": 1, "parameters": None}, False),
@@ -140,6 +96,7 @@ ON_MINI = [
     ("select.theta", 0, True),
     *(("select.theta", wrong, False) for wrong in (-0.1, 1.1)),
     ("study.rules.majority", 0.6, True),
+    ("study.rules.late_rho", 0, False),
     *(("study.rules.majority", wrong, False) for wrong in (0, 1)),
     *(("study.resamples", wrong, False) for wrong in (1, 1_000_001)),
     *(("study", wrong, False) for wrong in (None, [], {"rule": {}})),
@@ -155,21 +112,27 @@ ON_IMAGES = [
     ("data.n_train", 100, True),
     *(("data.n_train", wrong, False) for wrong in (0, "100")),
     ("data.n_test", 100, False),
-    ("dtype", "float64", False),
+    ("dtype", "float64", True),
     *(("model.kind", wrong, False) for wrong in ("mlp", "resnet20")),
+    ("data.root", "x", False),
     ("model.widths", [3], False),
     *(("width.choose", right, True) for right in ({"keep": 0.5}, {"flops": 1}, [8, 8])),
-    *(("width.choose", wrong, False) for wrong in ({"keep": 0.5, "flops": 0.5}, {"rho": 1})),
+    *(("width.choose", wrong, False) for wrong in ({"keep": 0.5, "flops": 0.5}, {"rho": 0})),
     *(("width.choose", wrong, False) for wrong in ({"keep": 0}, {"keep": None}, {}, [])),
-    ("width.solver", "exact", False),
-    *(("train.precision", wrong, False) for wrong in ("float16", 32)),
+    ("width.solver", "exact", True),
+    *(("train.precision", right, True) for right in ("full", "bfloat16")),
+    *(("train.precision", wrong, False) for wrong in ("float32", 32)),
+    ("train.augment", True, True),
     ("compare.keep", [], True),
     ("compare.keep", [0.5, 1], True),
     *(("compare.keep", wrong, False) for wrong in ([0], [1.5], 0.5, None)),
+    ("compare.theta", [0, 1], True),
+    *(("compare.theta", wrong, False) for wrong in ([], [1.5], 0.5)),
     *(("compare.networks", wrong, False) for wrong in (1, 1001)),
     ("study", {}, False),
     ("variants.a.data.kind", "digits", True),
     ("variants.a.data.n_test", 3, False),
+    ("variants.a.model.kind", "mlp", False),
 ]
 OTHERS = [
     (None, False),
@@ -181,6 +144,22 @@ OTHERS = [
     ({"name": "x", "variants": {"a": {"data": {"kind": "digits"}}}}, True),
     ({**MINI, "compare": {}, "variants": {"a": {"data": {"kind": "digits"}}}}, True),
     ({**MINI, "study": {}, "variants": {"a": {"data": {"kind": "digits"}}}}, False),
+    (
+        {
+            "name": "x",
+            "data": {"n_validation": 5},
+            "variants": {"a": {"data": {"kind": "digits"}}, "b": {"data": {"kind": "cifar10"}}},
+        },
+        True,
+    ),
+    (
+        {
+            "name": "x",
+            "data": {"kind": "cifar10", "root": "x"},
+            "variants": {"a": {"model": {"kind": "resnet", "depth": 8}}},
+        },
+        True,
+    ),
     # Either or.
     ({"name": "x", "variants": {"a": {"data": {"kind": "digits"}}, "b": {}}}, False),
     ({"name": "x", "variants": {"a": {"data": {"kind": "digits"}}, "b": None}}, False),
@@ -211,7 +190,7 @@ SCALARS = st.one_of(
     # Of a number without a fraction JSON Schema does not say whether it is an integer.
     st.integers(-3, 12),
     st.floats(-3, 3).filter(lambda x: not x.is_integer()),
-    st.sampled_from(["cpu", "thesis", "swapped", "mini", "exact", "slice", "float32", ""]),
+    st.sampled_from(["cpu", "thesis", "swapped", "mini", "exact", "slice", "full", ""]),
 )
 VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(st.text("ab"), SCALARS)
 # Of keys that stand in no relation to others: those JSON Schema cannot express.
@@ -223,9 +202,18 @@ KEYS = [
 ]
 
 
-@given(key=st.sampled_from(KEYS), variant=st.booleans(), value=VALUES)
+@given(
+    base=st.sampled_from([MINI, DIGITS]),
+    key=st.sampled_from(KEYS),
+    variant=st.booleans(),
+    value=VALUES,
+)
 def test_schema_and_reader_agree_on_any_value(
-    tmp_path_factory: pytest.TempPathFactory, key: str, variant: bool, value: Any
+    tmp_path_factory: pytest.TempPathFactory,
+    base: dict[str, Any],
+    key: str,
+    variant: bool,
+    value: Any,
 ) -> None:
-    content = changed(MINI, f"variants.a.{key}" if variant else key, value)
+    content = changed(base, f"variants.a.{key}" if variant else key, value)
     assert valid(content) == loads(content, tmp_path_factory.getbasetemp())

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
-from mini_exp import artifacts
-from mini_exp.config import NAME, Budget, Choose, Compare, ImageSettings, Settings, Study, Width
+from mini_exp import files
 from mini_exp.errors import ArtifactError, ConfigError
-from mini_exp.schema import FILE, schema_text
+from mini_exp.settings.config import NAME, REPETITIONS
+from mini_exp.settings.defaults import data_class
+from mini_exp.settings.messages import either
+from mini_exp.settings.schema import FILE, schema_text
+from mini_exp.settings.sections import Choose
+from mini_exp.settings.settings import Settings
+from mini_exp.tasks import DATA, MODELS
+from mini_exp.tasks.section import DataSection, kind_of
 
 COLUMN = 32  # where the comments begin
 
-# What differs from the defaults, since it must.
-CIFAR10 = {
-    "data": {"kind": "cifar10", "root": "data/cifar10", "download": True},
-    "model": {"kind": "thesis_cnn"},
-}
-VARIANTS = {
-    "mini": "  without_bias: {}\n  with_bias:\n    model: {bias: true}\n",
-    "images": "  half: {}\n  budget:\n    width: {choose: {parameters: 0.25}}\n",
-}
 HEAD = """\
 # yaml-language-server: $schema={schema}
 # An experiment of mini-exp. Every setting is here with its default; delete what you leave as it is.
@@ -44,7 +41,8 @@ def write_starter(path: Path, kind: str) -> list[Path]:
     ----------
     path : Path
         Ends in .yaml or .yml; its stem gives the experiment's name.
-    kind : {"mini", "digits", "cifar10"}
+    kind : str
+        ``data.kind``.
 
     Returns
     -------
@@ -54,7 +52,7 @@ def write_starter(path: Path, kind: str) -> list[Path]:
     Raises
     ------
     ConfigError
-        If the name has another ending.
+        If the name has another ending, or there is no such kind.
     ArtifactError
         If the file is there already, or its folder is not.
     """
@@ -69,7 +67,7 @@ def write_starter(path: Path, kind: str) -> list[Path]:
     if not schema.exists():
         content[schema] = schema_text()
     for file, text in content.items():
-        artifacts.write_bytes(file, text.encode())
+        files.write_bytes(file, text.encode())
     return list(content)
 
 
@@ -80,28 +78,33 @@ def starter_text(file: str, kind: str) -> str:
     ----------
     file : str
         The file's name, which gives the experiment's.
-    kind : {"mini", "digits", "cifar10"}
+    kind : str
+        ``data.kind``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such kind.
 
     Examples
     --------
     >>> print(starter_text("my.yaml", "mini").splitlines()[5])
     name: my
     """
-    settings: Settings | ImageSettings
-    of_all: Study | Compare
-    if kind == "mini":
-        settings, of_all, command, variants = Settings(), Study(), "study", VARIANTS["mini"]
-    else:
-        settings = ImageSettings.model_validate(CIFAR10 if kind == "cifar10" else {})
-        of_all, command, variants = Compare(), "compare", VARIANTS["images"]
+    data = data_class({"kind": kind})
+    if data is None:
+        kinds = either(kind_of(section) for section in DATA)
+        raise ConfigError(f"--data: expected {kinds}, got {kind!r}")
+    settings = Settings.model_validate({"data": {"kind": kind}})
+    command = data.repetition
     lines = [
         HEAD.format(schema=FILE, file=file, name=experiment_name(Path(file).stem)),
         SHARED,
-        *_lines(settings),
+        *_lines(settings, kinds=_kinds_beside(data)),
         f"\n# mini-exp {command} {file}\n{command}:\n",
-        *_lines(of_all, "  "),
+        *_lines(REPETITIONS[command](), "  "),
         "\n# Each overrides some of the settings above.\nvariants:\n",
-        variants,
+        *(f"  {name}: {_flow(changes)}\n" for name, changes in data.starter_variants.items()),
     ]
     return "".join(lines)
 
@@ -118,24 +121,35 @@ def experiment_name(stem: str) -> str:
     return name if re.fullmatch(NAME, name) else "experiment"
 
 
-def _lines(section: BaseModel, indent: str = "") -> Iterator[str]:
-    """A section's keys as YAML, each with its description."""
+def _kinds_beside(data: type[DataSection]) -> dict[str, list[str]]:
+    """The kinds that would do in the same file, by section."""
+    return {
+        "data": [kind_of(section) for section in DATA if section.task == data.task],
+        "model": [kind_of(model) for model in MODELS if model.fits(data)],
+    }
+
+
+def _lines(
+    section: BaseModel, indent: str = "", kinds: Mapping[str, Sequence[str]] | None = None
+) -> Iterator[str]:
+    """A section's keys as YAML, each with its description and its other values."""
     for key, field in type(section).model_fields.items():
         value = getattr(section, key)
         note = field.description or ""
         if isinstance(value, BaseModel) and key != "choose":
             note = note or (type(value).__doc__ or "").splitlines()[0]
             yield f"{f'{indent}{key}:':{COLUMN}}# {note}\n"
-            yield from _lines(value, f"{indent}  ")
+            of_key = (kinds or {}).get(key)
+            yield from _lines(value, f"{indent}  ", {"kind": of_key} if of_key else None)
             continue
-        options = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+        literal = get_origin(field.annotation) is Literal
+        options = (kinds or {}).get(key) or (get_args(field.annotation) if literal else ())
         others = f" [{', '.join(options)}]" if len(options) > 1 else ""
-        plain = section.model_dump(mode="json", exclude_none=True).get(key)
+        plain = section.model_dump(mode="json")[key]
         yield f"{f'{indent}{key}: {_flow(plain)}':{COLUMN}}# {note}{others}\n"
         if key == "choose":
-            rules = Choose if isinstance(section, Width) else Budget
-            for rule, described in rules.model_fields.items():
-                yield f"{'':{COLUMN}}#   {{{rule}: …}}  {described.description}\n"
+            for rule, described in Choose.model_fields.items():
+                yield f"{indent}  # {{{rule}: …}}  {described.description}\n"
 
 
 def _flow(value: Any) -> str:

@@ -13,21 +13,18 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from mini_exp.cli import main
-from mini_exp.config import (
-    NAME,
-    Compare,
-    Config,
-    ImageConfig,
-    ImageSettings,
-    Settings,
-    Study,
-    keys,
-    load_config,
-)
-from mini_exp.schema import FILE, experiment_schema, schema_text
-from mini_exp.starter import CIFAR10, experiment_name, starter_text
+from mini_exp.errors import ConfigError
+from mini_exp.settings.config import NAME, REPETITIONS
+from mini_exp.settings.reading import load_config
+from mini_exp.settings.schema import FILE, experiment_schema, schema_text
+from mini_exp.settings.settings import Settings
+from mini_exp.settings.starter import experiment_name, starter_text
+from mini_exp.settings.walk import keys
+from mini_exp.tasks import DATA
+from mini_exp.tasks.section import kind_of
+from tests.settings.experiment_files import settings_of
 
-KINDS = ["mini", "digits", "cifar10"]
+KINDS = [kind_of(section) for section in DATA]
 
 
 def init(path: Path, *options: str):
@@ -57,20 +54,25 @@ def test_the_first_variant_has_the_defaults(tmp_path, kind):
     path = tmp_path / "my.yaml"
     assert init(path, "--data", kind).exit_code == 0
     config = load_config(path)
-    first, second = config.variants.values()
-    if kind == "mini":
-        assert (first, config.study) == (Settings(), Study())
-        assert second == Settings.model_validate({"model": {"bias": True}})
-    else:
-        given = CIFAR10 if kind == "cifar10" else {}
-        assert (first, config.compare) == (ImageSettings.model_validate(given), Compare())
+    assert config.first == settings_of(data={"kind": kind})
+    repetition = config.first.data.repetition
+    assert getattr(config, repetition) == REPETITIONS[repetition]()
     bare = tmp_path / "bare.yaml"
-    names = list(config.variants)
-    text = path.read_text(encoding="utf-8")
-    variants = yaml.safe_load(text)["variants"]
-    shared = CIFAR10 if kind == "cifar10" else {"data": {"kind": kind}}
-    bare.write_text(yaml.safe_dump({"name": "my", **shared, "variants": variants}))
-    assert load_config(bare) == config, names
+    variants = yaml.safe_load(path.read_text(encoding="utf-8"))["variants"]
+    bare.write_text(yaml.safe_dump({"name": "my", "data": {"kind": kind}, "variants": variants}))
+    assert load_config(bare) == config
+
+
+def test_the_second_variant_is_another(tmp_path):
+    changes = {
+        "mini": {"model": {"bias": True}},
+        "digits": {"width": {"choose": {"parameters": 0.25}}},
+    }
+    for kind, change in changes.items():
+        path = tmp_path / f"{kind}.yaml"
+        init(path, "--data", kind)
+        _, second = load_config(path).variants.values()
+        assert second == settings_of(data={"kind": kind}, **change)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -78,17 +80,31 @@ def test_every_key_is_there_with_a_comment(kind):
     text = starter_text("my.yaml", kind)
     content = yaml.safe_load(text)
     assert text.startswith(f"# yaml-language-server: $schema={FILE}\n")
-    model, of_all, key = (
-        (Settings, Study, "study") if kind == "mini" else (ImageSettings, Compare, "compare")
-    )
-    for dotted in [*keys(model), *keys(of_all, f"{key}.")]:
+    settings = settings_of(data={"kind": kind})
+    of_all = settings.data.repetition
+    other = {"data", "model"}
+    for dotted in [
+        *(key for key in keys(Settings) if key.partition(".")[0] not in other),
+        *keys(type(settings.data), "data."),
+        *keys(type(settings.model), "model."),
+        *keys(REPETITIONS[of_all], f"{of_all}."),
+    ]:
         inside = content
         for part in dotted.split("."):
             inside = inside[part]
     shared = text.partition("# Shared by all")[2].partition("# Each overrides")[0]
     for line in shared.splitlines()[1:]:
-        assert not line or line == f"{key}:" or re.search(r"# +\S", line), line
+        assert not line or line == f"{of_all}:" or re.search(r"# +\S", line), line
     assert max(map(len, text.splitlines())) <= 120
+
+
+def test_other_kinds_that_would_do_are_named():
+    lines = starter_text("my.yaml", "cifar10").splitlines()
+    kinds = [line.partition("[")[2] for line in lines if line.startswith("  kind:")]
+    assert kinds == ["digits, cifar10]", "thesis_cnn, resnet]"]
+    assert "[" not in next(
+        line for line in starter_text("my.yaml", "mini").splitlines() if "kind:" in line
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -164,8 +180,6 @@ def test_a_name_is_kept_where_it_can_be():
     ]
 
 
-def test_kinds_of_experiments(tmp_path):
-    for kind, expected in (("mini", Config), ("digits", ImageConfig)):
-        path = tmp_path / f"{kind}.yaml"
-        init(path, "--data", kind)
-        assert type(load_config(path)) is expected
+def test_a_kind_that_is_not_there():
+    with pytest.raises(ConfigError, match="expected mini, digits or cifar10, got 'mnist'"):
+        starter_text("my.yaml", "mnist")

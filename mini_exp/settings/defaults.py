@@ -1,0 +1,49 @@
+"""Defaults that differ between tasks, side by side; all others stand in their sections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mini_exp.settings.merging import put
+from mini_exp.tasks import DATA, MODELS
+from mini_exp.tasks.images.image_data import ImageData
+from mini_exp.tasks.mini.settings import Mini
+from mini_exp.tasks.section import DataSection, kind_of
+
+COLUMNS: tuple[type[DataSection], ...] = (Mini, ImageData)
+DIFFERENT: dict[str, tuple[Any, Any]] = {
+    "dtype": ("float64", "float32"),
+    "train.epochs": (200, 30),
+    "covariance.n_samples": (None, 2000),
+    "covariance.batch_size": (16_384, 100),
+    "covariance.flattened": (False, True),
+    "width.regularizer": ("square", "abs"),
+    "width.boundary": ("parameters", "output"),
+    "width.choose": ([8, 3, 3], {"keep": 0.5}),
+    "compress.ridge": (0.0, 1e-6),
+    "finetune.epochs": (200, 3),
+}
+
+
+def data_class(given: Mapping[str, Any]) -> type[DataSection] | None:
+    """The section that a file means by what it says of ``data``; None where there is none such."""
+    kind = given.get("kind", kind_of(DATA[0]))
+    return next((section for section in DATA if kind_of(section) == kind), None)
+
+
+def defaults_of(section: type[DataSection]) -> dict[str, Any]:
+    """Defaults of experiments on such data, with the first network that fits it."""
+    model = next((model for model in MODELS if model.fits(section)), MODELS[0])
+    defaults = {"data": {"kind": kind_of(section)}, "model": {"kind": kind_of(model)}}
+    defaults |= different_defaults(section)
+    return defaults
+
+
+def different_defaults(section: type[DataSection]) -> dict[str, Any]:
+    """The section's column of ``DIFFERENT``, as an experiment file has it."""
+    column = next(i for i, task in enumerate(COLUMNS) if issubclass(section, task))
+    defaults: dict[str, Any] = {}
+    for key, values in DIFFERENT.items():
+        put(defaults, key.split("."), values[column])
+    return defaults

@@ -1,0 +1,95 @@
+"""All settings of one variant, whatever the task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+
+from pydantic import Discriminator, Field, model_validator
+
+from mini_exp.settings.defaults import data_class, defaults_of
+from mini_exp.settings.merging import merged
+from mini_exp.settings.sections import Choose, Compress, Covariance, Select, Width
+from mini_exp.tasks import DATA, MODELS
+from mini_exp.tasks.mini.settings import FullyConnected
+from mini_exp.tasks.section import Section, Train, kind_of
+
+if TYPE_CHECKING:  # which has no union of what a tuple holds
+    Data = Any
+    Model = Any
+else:
+    Data = Annotated[Union[DATA], Discriminator("kind")]  # noqa: UP007
+    Model = Annotated[Union[MODELS], Discriminator("kind")]  # noqa: UP007
+
+
+class Settings(Section):
+    """All settings of one variant; what is left out has the task's default."""
+
+    seed: int = Field(1701, ge=0, lt=2**63, description="of every random number")
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] = Field(
+        "cpu", description="cpu or cuda"
+    )
+    dtype: Literal["float64", "float32"] = Field(description="of the networks while they train")
+    data: Data
+    model: Model
+    train: Train
+    covariance: Covariance
+    width: Width
+    select: Select = Select()
+    compress: Compress
+    finetune: Train = Field(description="The same for the smaller network.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        data = given.get("data", {})
+        section = data_class(data) if isinstance(data, Mapping) else None
+        return merged(defaults_of(section or DATA[0]), given)
+
+    @model_validator(mode="after")
+    def _model_fits_data(self) -> Settings:
+        data = type(self.data)
+        if not self.model.fits(data):
+            fitting = [kind_of(model) for model in MODELS if model.fits(data)]
+            expected = " or ".join(fitting) or f"a network for samples of shape {data.shape}"
+            raise ValueError(
+                f"model.kind: expected {expected} for {self.data.kind}, got {self.model.kind!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _training_fits_data(self) -> Settings:
+        for name in ("train", "finetune") if isinstance(self.model, FullyConnected) else ():
+            train: Train = getattr(self, name)
+            if train.augment:
+                raise ValueError(f"{name}.augment: expected false but on images, got true")
+            if train.precision != "full":
+                raise ValueError(
+                    f"{name}.precision: expected 'full' but on images, got {train.precision!r}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _chosen_widths_fit(self) -> Settings:
+        chosen = self.width.choose
+        if isinstance(chosen, Choose):
+            if chosen.rho is not None and self.covariance.flattened:
+                raise ValueError(
+                    "width.choose.rho: expected covariance.flattened: false, since a whole layer's "
+                    "width is no number of channels"
+                )
+        elif isinstance(self.model, FullyConnected):
+            widths = self.model.widths
+            if len(chosen) != len(widths):
+                raise ValueError(
+                    f"width.choose: expected {len(widths)} widths, one per hidden layer, "
+                    f"got {len(chosen)}"
+                )
+            for layer, (kept, width) in enumerate(zip(chosen, widths, strict=True), start=1):
+                if kept > width:
+                    raise ValueError(
+                        f"width.choose: expected at most {width} units in layer {layer}, got {kept}"
+                    )
+        return self
