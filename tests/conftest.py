@@ -1,4 +1,4 @@
-"""Two small experiments that run once per session; tests that change one get a copy."""
+"""Small experiments that run once per session; tests that change one get a copy."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from mini_exp.cli import main
-from mini_exp.report import figures
-from tests.blank_figures import blank_file
+from tests.blank_figures import leave_out_drawing
+from tests.digits import digits_file
 
 ROOT = Path(__file__).parent.parent
 
@@ -70,9 +70,7 @@ def _timeless(path: Path) -> bytes:
 def stub(patch: pytest.MonkeyPatch) -> None:
     """Leave out what takes ten times as long as a small experiment: drawing, waiting for disks."""
     patch.setattr(os, "fsync", lambda _: None)
-    for name in [name for name in vars(figures) if name.endswith("_figure")]:
-        patch.setattr(figures, name, lambda *_: None)
-    patch.setattr(figures, "rendered", blank_file)
+    leave_out_drawing(patch.setattr)
 
 
 def experiment_file(path: Path, **changes: object) -> Path:
@@ -130,6 +128,23 @@ def small(small_finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     stub(monkeypatch)
     shutil.copytree(small_finished.results, tmp_path / "results")
     return Project(small_finished.config, tmp_path / "results")
+
+
+@pytest.fixture(scope="session")
+def compared_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Digits with a comparison, drawn in full. Only to be looked at."""
+    folder = tmp_path_factory.mktemp("compared")
+    project = Project(digits_file(folder / "small_digits.yaml"), folder / "results")
+    result = project("compare")
+    assert result.exit_code == 0, result.output
+    return project
+
+
+@pytest.fixture
+def compared(compared_once: Project, tmp_path: Path) -> Project:
+    """A copy."""
+    shutil.copytree(compared_once.results, tmp_path / "results")
+    return Project(compared_once.config, tmp_path / "results")
 
 
 @pytest.fixture

@@ -1,30 +1,42 @@
-"""Step covariance: second moments of the hidden layers, spectra (section 4.3, steps 2 and 3)."""
+"""Step covariance: second moments of what the layers read (section 4.3, steps 2 and 3)."""
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
-from mini_exp.config import Settings
-from mini_exp.networks import layer_outputs
-from mini_exp.spectral.second_moment import second_moment, spectrum
-from mini_exp.training import SCORED_AT_ONCE
-from mini_exp.types import Dataset, Networks, SecondMoments
+from mini_exp.steps.step import Step
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mini_exp.pruning.flattened import CalibrationMoments
+    from mini_exp.settings.settings import Settings
+    from mini_exp.tasks.task import Samples
+
+STEP = Step(
+    module=__name__,
+    settings=("device", "model", "covariance", "select.tied"),
+    inputs=("original.safetensors", "dataset.npz"),
+    outputs={"covariance.npz": "moments"},
+)
 
 
-@torch.no_grad()
-def run(settings: Settings, networks: Networks, dataset: Dataset) -> tuple[SecondMoments]:
-    """Return Σ, eigenvalues and eigenvectors of the outputs on the training set."""
-    like = networks.weights[0]
-    x = torch.from_numpy(dataset.x_train).to(like.device, like.dtype)
-    sigmas, spectra = [], []
-    n_samples = 0
-    for layer in range(len(networks.weights) - 1):
-        batches = (
-            layer_outputs(networks, part)[layer].cpu().numpy()
-            for part in x.split(SCORED_AT_ONCE, dim=1)
-        )
-        sigma, n_samples = second_moment(batches, settings.covariance.scale)
-        sigmas.append(sigma)
-        spectra.append(spectrum(sigma))
-    eigenvalues, eigenvectors = zip(*spectra, strict=True)
-    return (SecondMoments(tuple(sigmas), eigenvalues, eigenvectors, n_samples),)
+def run(
+    settings: Settings, original: dict[str, Tensor], samples: Samples
+) -> tuple[CalibrationMoments]:
+    """Return the moments of every group of channels, and the spectra of whole layers."""
+    from mini_exp.pruning.flattened import CalibrationMoments, flattened_spectra
+    from mini_exp.pruning.recipe import group_moments, prunable_graph
+    from mini_exp.steps.networks import saved_network
+    from mini_exp.tasks.task import task_of
+
+    network = saved_network(settings, original)
+    covariance = settings.covariance
+    batches = task_of(settings.data).calibration_batches(
+        network, samples, covariance.n_samples, covariance.batch_size
+    )
+    graph = prunable_graph(network, batches, settings.select.tied)
+    moments = group_moments(network, graph, batches, covariance.scale)
+    whole = flattened_spectra(network, graph, batches) if covariance.flattened else ({}, {})
+    n_samples = sum(map(len, batches))
+    return (CalibrationMoments(moments, *whole, n_samples),)

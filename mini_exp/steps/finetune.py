@@ -2,70 +2,73 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
-from mini_exp.config import Settings
-from mini_exp.datasets.mini import mini_sample
-from mini_exp.networks import to
-from mini_exp.seeds import generator
-from mini_exp.training import (
-    OnEpoch,
-    checked,
-    refuse_diverged,
-    sample_orders,
-    scores,
-    trained_networks,
+from mini_exp.steps.step import Step
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mini_exp.pruning.selection import Selection
+    from mini_exp.settings.settings import Settings
+    from mini_exp.steps.evaluation import Evaluation
+    from mini_exp.tasks.task import History, OnEpoch, Samples
+
+STEP = Step(
+    module=__name__,
+    settings=("seed", "device", "dtype", "model", "finetune", "data"),
+    inputs=("dataset.npz", "original.safetensors", "selection.json", "compressed.safetensors"),
+    outputs={
+        "finetuned.safetensors": "state",
+        "finetune_history.csv": "history",
+        "evaluation.csv": "evaluations",
+    },
+    trains=True,
+    scores=True,
 )
-from mini_exp.types import Dataset, Evaluation, History, Networks
 
 
 def run(
     settings: Settings,
-    dataset: Dataset,
-    original: Networks,
-    compressed: Networks,
+    samples: Samples,
+    original: dict[str, Tensor],
+    selection: Selection,
+    compressed: dict[str, Tensor],
     on_epoch: OnEpoch | None = None,
-) -> tuple[Networks, History, list[Evaluation]]:
-    """Return the fine-tuned network, its history, and the scores of every stage.
+) -> tuple[dict[str, Tensor], History, list[Evaluation]]:
+    """Return the fine-tuned network's parameters, its history, and the scores of every stage.
 
     Raises
     ------
     TrainingError
         If it diverges.
     """
-    finetune = settings.finetune
-    rng = generator(settings.seed, "finetune order")
-    orders = sample_orders([rng], finetune.epochs, dataset.x_train.shape[1])
-    start = to(compressed, settings.device, getattr(torch, settings.dtype))
-    finetuned, history = trained_networks(
-        start, dataset, orders, finetune.batch_size, finetune.learning_rate, on_epoch
-    )
-    checked(history)
-    refuse_diverged(finetuned, dataset.x_train)
+    from mini_exp.steps.evaluation import Evaluation
+    from mini_exp.steps.networks import saved_network
+    from mini_exp.tasks.task import task_of
 
-    data = settings.data
-    population = mini_sample(
-        generator(settings.seed, "population"), data.n_population, data.epsilon, data.labels
+    task = task_of(settings.data)
+    start = saved_network(settings, compressed, selection)
+    finetuned, history = task.trained_network(
+        start,
+        samples,
+        settings.finetune,
+        settings.seed,
+        "finetune order",
+        device=settings.device,
+        dtype=settings.dtype,
+        on_epoch=on_epoch,
     )
-    splits = {
-        "train": (dataset.x_train, dataset.y_train),
-        "test": (dataset.x_test, dataset.y_test),
-        # Drawn again rather than stored: a fifth of a second against 24 MB.
-        "population": (population[0][None], population[1][None]),
+    stages = {
+        "original": saved_network(settings, original),
+        "compressed": saved_network(settings, compressed, selection),
+        "finetuned": finetuned,
     }
-    stages = {"original": original, "compressed": compressed, "finetuned": finetuned}
     evaluations = []
-    for stage, networks in stages.items():
-        for split, (x, y) in splits.items():
-            loss, accuracy = scores(networks, x, y)
+    for stage, network in stages.items():
+        n_parameters = sum(parameter.numel() for parameter in network.parameters())
+        for score in task.scores(network, samples, settings.data, settings.seed):
             evaluations.append(
-                Evaluation(
-                    stage,
-                    split,
-                    float(loss[0]),
-                    float(accuracy[0]),
-                    networks.n_parameters,
-                    x.shape[1],
-                )
+                Evaluation(stage, score.split, score.loss, score.accuracy, n_parameters, score.n)
             )
-    return finetuned, history, evaluations
+    return finetuned.state_dict(), history, evaluations

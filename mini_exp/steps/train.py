@@ -1,39 +1,47 @@
-"""Step train: fit MiniModel (section 4.3, step 1)."""
+"""Step train: fit the network (section 4.3, step 1)."""
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
-from mini_exp.config import Settings
-from mini_exp.networks import initial_networks, to
-from mini_exp.seeds import generator
-from mini_exp.training import OnEpoch, checked, refuse_diverged, sample_orders, trained_networks
-from mini_exp.types import Dataset, History, Networks
+from mini_exp.steps.step import Step
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mini_exp.settings.settings import Settings
+    from mini_exp.tasks.task import History, OnEpoch, Samples
+
+STEP = Step(
+    module=__name__,
+    settings=("seed", "device", "dtype", "model", "train"),
+    inputs=("dataset.npz",),
+    outputs={"original.safetensors": "state", "history.csv": "history"},
+    trains=True,
+)
 
 
 def run(
-    settings: Settings, dataset: Dataset, on_epoch: OnEpoch | None = None
-) -> tuple[Networks, History]:
-    """Return the trained network and its scores after every epoch.
+    settings: Settings, samples: Samples, on_epoch: OnEpoch | None = None
+) -> tuple[dict[str, Tensor], History]:
+    """Return the trained network's parameters and its scores after every epoch.
 
     Raises
     ------
     TrainingError
         If it diverges.
     """
-    _, n_train, dimension = dataset.x_train.shape
-    start = initial_networks(
-        (dimension, *settings.model.widths, 1),
-        settings.model.bias,
-        [generator(settings.seed, "weights")],
+    from mini_exp.tasks.task import task_of
+
+    task = task_of(settings.data)
+    network, history = task.trained_network(
+        task.new_network(settings.model, settings.data, settings.seed),
+        samples,
+        settings.train,
+        settings.seed,
+        "train order",
+        device=settings.device,
+        dtype=settings.dtype,
+        on_epoch=on_epoch,
     )
-    train = settings.train
-    rng = generator(settings.seed, "train order")
-    orders = sample_orders([rng], train.epochs, n_train)
-    start = to(start, settings.device, getattr(torch, settings.dtype))
-    networks, history = trained_networks(
-        start, dataset, orders, train.batch_size, train.learning_rate, on_epoch
-    )
-    checked(history)
-    refuse_diverged(networks, dataset.x_train)
-    return networks, history
+    return network.state_dict(), history

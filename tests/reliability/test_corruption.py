@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mini_exp.pipeline import STEPS
+from mini_exp.experiment.sequence import ARTIFACTS
 from tests.conftest import Project
-
-FILES = [file for step in STEPS for file in step.outputs]
 
 
 def truncate(path: Path) -> None:
@@ -40,7 +38,7 @@ def directory(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [truncate, empty, flip, swap, Path.unlink])
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", ARTIFACTS)
 def test_a_run_repairs(small: Project, tried, file: str, damage) -> None:
     expected = small.digests()
     damage(small.directory / "published" / file)
@@ -81,7 +79,7 @@ def test_a_directory_in_a_file_s_place(small: Project, tried) -> None:
         b"{",
         b"[]",
         b"null",
-        b'{"version": 2, "steps": {}}',
+        b'{"version": 99, "steps": {}}',
         b"\xff\xfe",
         b"[" * 100_000,
         b'{"version": 1, "steps": {"published/train": 3}}',

@@ -16,20 +16,20 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mini_exp.artifacts import PARTIAL, sha256
 from mini_exp.cli import main
+from mini_exp.files import PARTIAL, sha256
+from mini_exp.study import pages
 from mini_exp.study import run as study_run
 from mini_exp.study.costs import Costs
-from tests.blank_figures import blank_file
 from tests.conftest import Project, experiment_file, stub
 
 # A server that has everything imported and no threads: each run is a fork of it.
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     [
-        "mini_exp.steps.train",
-        "mini_exp.steps.report",
-        "mini_exp.steps.estimate_width",
+        "mini_exp.tasks.mini.task",
+        "mini_exp.pruning.recipe",
+        "mini_exp.report.mini",
         "mini_exp.study.run",
     ]
 )
@@ -53,9 +53,8 @@ def study_command(arguments: list[str]) -> None:
     resource_tracker._resource_tracker._fd = None  # one of its own, as a process has
     patch = pytest.MonkeyPatch()
     stub(patch)
-    patch.setattr(study_run, "rendered", blank_file)
-    for name in ("table1_distributions", "stages", "widths_over_rho", "jump"):
-        patch.setattr(study_run.figures, name, lambda *_: None)
+    for name in pages.FIGURES:
+        patch.setattr(pages.figures, name, lambda *_: None)
     patch.setattr(study_run, "measured_costs", lambda: Costs(1, 1.0, 1.0, 1, 1, 1.0, 1.0, 1.0))
     command(arguments)
 
@@ -108,7 +107,7 @@ def check_ledger(directory: Path) -> None:
     """Every chunk that the ledger names is there, whole."""
     chunks = directory / "study" / "chunks"
     if (chunks / "ledger.json").exists():
-        for name, digest in json.loads((chunks / "ledger.json").read_bytes())["chunks"].items():
+        for name, digest in json.loads((chunks / "ledger.json").read_bytes())["parts"].items():
             assert sha256(chunks / name) == digest
 
 

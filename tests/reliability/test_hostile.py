@@ -16,9 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mini_exp import artifacts
-from mini_exp.config import load_config
 from mini_exp.errors import ArtifactError, ConfigError, MiniExpError
+from mini_exp.experiment import formats
+from mini_exp.experiment.sequence import ARTIFACTS
+from mini_exp.settings.reading import load_config
 
 SECONDS, BYTES = 2, 1e9
 
@@ -43,7 +44,7 @@ BOMBS = {
     "duplicate keys": "name: x\nvariants: {p: {}}\nvariants: {q: {}}",
     "python object": "name: !!python/object/apply:os.system [ls]",
     "binary": "name: !!binary aGVsbG8=",
-    "date": "name: 2019-03-05\nvariants: {p: {}}",
+    "date": "name: x\nvariants: {p: {seed: 2019-03-05}}",
     "set": "name: !!set {a, b}",
     "merge key": "name: x\nvariants: {p: {<<: {train: {epochs: 1}}}}",
     "two documents": "name: x\n---\nname: y\n",
@@ -132,7 +133,7 @@ def read(name: str, content: bytes) -> object:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)
-        return artifacts.read(path, hashlib.sha256(content).hexdigest())
+        return formats.read(path, hashlib.sha256(content).hexdigest(), ARTIFACTS[name])
 
 
 def npz(compression: int = zipfile.ZIP_STORED, **members: bytes) -> bytes:
@@ -211,10 +212,6 @@ HOSTILE_FILES = {
             b'{"layers.0.weight":{"dtype":"F64","shape":[2,2],"data_offsets":[0,8]}}', b"\0" * 8
         ),
     ),
-    "safetensors: other names": (
-        "original.safetensors",
-        tensors(b'{"../weight":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}', b"\0" * 8),
-    ),
     "safetensors: a pickle": ("original.safetensors", pickle.dumps(print)),
     "json: deep": ("selection.json", b"[" * 100_000),
     "json: not an object": ("selection.json", b"3"),
@@ -222,9 +219,18 @@ HOSTILE_FILES = {
     "csv: empty": ("widths.csv", b""),
     "csv: other columns": ("widths.csv", b"a,b\n1,2\n"),
     "csv: binary": ("history.csv", bytes(range(256))),
+    "csv: another column": (
+        "evaluation.csv",
+        b"stage,split,loss,accuracy,parameters,n,extra\na,b,1,1,1,1,1\n",
+    ),
     "csv: words for numbers": (
         "evaluation.csv",
-        b"stage,split,loss,accuracy,parameters,n,extra\na,b,c,d,e,f,g\n",
+        b"stage,split,loss,accuracy,parameters,n\na,b,c,d,e,f\n",
+    ),
+    "csv: words for losses": ("history.csv", b"epoch,loss\n1,low\n"),
+    "csv: words for widths": (
+        "widths.csv",
+        b"rho,lambda_1,dof_1,width_1,objective,converged\n1,1,1,few,1,True\n",
     ),
 }
 
@@ -251,7 +257,7 @@ def fuzz_artifact(name: str, content: bytes) -> None:
 @pytest.fixture(scope="module")
 def genuine(small_finished) -> dict[str, bytes]:
     folder = small_finished.directory / "published"
-    return {name: (folder / name).read_bytes() for name in artifacts.FORMATS["mini"]}
+    return {name: (folder / name).read_bytes() for name in ARTIFACTS}
 
 
 def mangled(draw: st.DataObject, genuine: dict[str, bytes]) -> tuple[str, bytes]:

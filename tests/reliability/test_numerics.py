@@ -6,16 +6,14 @@ import numpy as np
 import pytest
 
 from mini_exp.spectral.degrees_of_freedom import degrees_of_freedom, numerical_spectrum
+from mini_exp.spectral.exhaustive import exhaustive_optimum
+from mini_exp.spectral.greedy import greedy_path
+from mini_exp.spectral.greedy_complement import greedy_complement_path
+from mini_exp.spectral.losses import index_set_losses
+from mini_exp.spectral.output_weight import output_aware_weight, scaled_output_matrix
 from mini_exp.spectral.published import published_lambdas
 from mini_exp.spectral.reconstruction import reconstruction_matrix
 from mini_exp.spectral.second_moment import second_moment, spectrum
-from mini_exp.spectral.selection import (
-    exhaustive_optimum,
-    greedy_path,
-    index_set_losses,
-    output_aware_weight,
-    scaled_output_matrix,
-)
 from mini_exp.spectral.width import exact_lambdas, width_objective
 from tests.conftest import Project, experiment_file
 
@@ -23,22 +21,22 @@ M = 8
 
 
 def outputs(kind: str) -> np.ndarray:
-    """(1, n, M) outputs of a layer."""
+    """(n, M) outputs of a layer."""
     rng = np.random.default_rng(3)
-    plain = np.maximum(rng.standard_normal((1, 40, M)), 0)
+    plain = np.maximum(rng.standard_normal((40, M)), 0)
     scale = np.ones(M)
     if kind == "zeros in the spectrum":
-        plain[:, :, 5:] = plain[:, :, :3]
+        plain[:, 5:] = plain[:, :3]
     elif kind == "condition 1e16":
         scale = 10.0 ** -np.linspace(0, 8, M)
     elif kind == "all equal":
-        plain = np.eye(M)[None]
+        plain = np.eye(M)
     elif kind == "every unit dead":
         scale = np.zeros(M)
     elif kind == "one sample":
-        plain = plain[:, :1] + 1
+        plain = plain[:1] + 1
     elif kind == "constant features":
-        plain = np.ones((1, 40, M))
+        plain = np.ones((40, M))
     elif kind == "1e150":
         scale = np.full(M, 1e150)
     elif kind == "1e-150":
@@ -67,24 +65,26 @@ def test_the_core(kind: str, tried) -> None:
     values, vectors = spectrum(sigma)
     assert np.isfinite(values).all()
     assert np.isfinite(vectors).all()
-    mu = numerical_spectrum(values[0])
+    mu = numerical_spectrum(values)
     rank = (mu > 0).sum()
     for lam in (0.0, 1e-300, 1e-12, 1.0, 1e12, 1e300):
         n = degrees_of_freedom(mu, lam)
         assert 0 <= n <= rank
-    next_weight = np.random.default_rng(4).standard_normal((1, 3, M))
+    next_weight = np.random.default_rng(4).standard_normal((3, M))
     z, scale = scaled_output_matrix(next_weight)
-    for scope, weight in (("full", output_aware_weight(z, 0.5)), ("complement", None)):
-        path, ratio = greedy_path(sigma, weight, scope)
-        assert sorted(path[0]) == list(range(M))
+    paths = {
+        "full": greedy_path(sigma, output_aware_weight(z, 0.5)),
+        "complement": greedy_complement_path(sigma),
+    }
+    for scope, (path, ratio) in paths.items():
+        assert sorted(path) == list(range(M))
         assert ((ratio >= 0) & (ratio <= 1)).all()
-        best = exhaustive_optimum(sigma[0], z[0], 0.5, scope)
+        best = exhaustive_optimum(sigma, z, 0.5, scope)
         assert all(np.isfinite(column).all() for column in best.values())
-        assert (best["information"] >= ratio[0] - 1e-9).all()
+        assert (best["information"] >= ratio - 1e-9).all()
     losses = index_set_losses(sigma, z, scale, path, 0.5)
     assert all(np.isfinite(column).all() for column in losses.values())
-    kept = np.sort(path[:, :3], axis=1)
-    a = reconstruction_matrix(sigma, kept)
+    a = reconstruction_matrix(sigma, np.sort(path[:3]))
     assert np.isfinite(a).all()
     tried(f"layer: {kind}", "N(λ) and 𝒞 inside their bounds, no NaN, no warning")
 
@@ -92,7 +92,7 @@ def test_the_core(kind: str, tried) -> None:
 @pytest.mark.parametrize("regularizer", ["square", "abs"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_width_problem(kind: str, regularizer: str, tried) -> None:
-    mu = spectrum(second_moment([outputs(kind)])[0])[0][0]
+    mu = spectrum(second_moment([outputs(kind)])[0])[0]
     other = np.array([3.0, 1.0, 0.5])
     for rho in (1e-6, 1.0, 1e6):
         lam = exact_lambdas([mu, other], rho, regularizer, (30.0, 1.0))
@@ -135,5 +135,5 @@ def test_overflow_is_one_error(tried) -> None:
     from mini_exp.errors import DomainError
 
     with pytest.raises(DomainError, match="expected finite outputs whose squares do not overflow"):
-        second_moment([np.full((1, 3, 2), 1e200)])
+        second_moment([np.full((3, 2), 1e200)])
     tried("layer: 1e200, whose squares overflow", "one DomainError")

@@ -151,7 +151,10 @@ def run_as_nobody(arguments: list[str], errors: str) -> None:
     """Permissions do not bind root; everything is imported before the privileges go."""
     import encodings.unicode_escape  # noqa: F401 - for the source that is hashed
 
-    import mini_exp.steps.gen_mini  # noqa: F401
+    import mini_exp.experiment.formats.samples
+    import mini_exp.experiment.pipeline
+    import mini_exp.settings.reading
+    import mini_exp.tasks.mini.task  # noqa: F401
     from mini_exp.cli import main
 
     with open(errors, "w") as stderr:

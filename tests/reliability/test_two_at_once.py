@@ -7,14 +7,14 @@ import re
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from mini_exp import artifacts
+from mini_exp.experiment.lock import locked
 from tests.conftest import Project
 
 CONTEXT = multiprocessing.get_context("spawn")
 
 
 def hold(directory: Path, connection: Connection) -> None:
-    with artifacts.locked(directory):
+    with locked(directory):
         connection.send("held")
         connection.recv()
 
@@ -43,7 +43,7 @@ def test_the_second_stops_and_the_dead_do_not_count(small: Project, tried) -> No
 
 
 def test_other_directories_are_free(small: Project, tmp_path: Path, tried) -> None:
-    with artifacts.locked(small.directory):
+    with locked(small.directory):
         other = Project(small.config, tmp_path / "other")
         assert other("gen-mini").exit_code == 0
     assert (other.directory / "published" / "dataset.npz").is_file()

@@ -1,0 +1,1 @@
+"""The pipeline: which steps are fresh, running what is not, what is on disk."""

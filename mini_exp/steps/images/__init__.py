@@ -1,1 +1,0 @@
-"""The steps of an experiment on images."""
