@@ -23,6 +23,8 @@ SCALE = 1.5  # pixels per point: figures are drawn for paper
 
 PAGE = Path(__file__).parent / "templates" / "page.html"
 
+FIGURE = ["paragraph_open", "inline", "paragraph_close"] * 2  # an image, then its caption
+
 
 def report_html(text: str, images: Mapping[str, bytes]) -> str:
     """The report as one page, figures and style inside.
@@ -89,7 +91,7 @@ def _stackable(tokens: Sequence[Token]) -> None:
             column = 0
         elif kind in ("th", "td"):
             right = token.attrs.pop("style", "") == "text-align:right"
-            classes = ["number"] * right
+            classes = ["number"] if right else []
             if kind == "th":
                 token.attrSet("role", "columnheader")
                 token.attrSet("scope", "col")
@@ -109,16 +111,13 @@ def _stackable(tokens: Sequence[Token]) -> None:
             column += 1
 
 
-FIGURE = 2 * ("paragraph_open", "inline", "paragraph_close")
-
-
 def _captioned(tokens: Sequence[Token]) -> list[Token]:
     """A paragraph of one image and an emphasised one after it as a figure with its caption."""
     kept: list[Token] = []
     rest = list(tokens)
     while rest:
         part = rest[:6]
-        if tuple(token.type for token in part) == FIGURE and _is_figure(part[1], part[4]):
+        if [token.type for token in part] == FIGURE and _is_figure(part[1], part[4]):
             figure, image, end, caption, text, caption_end = part
             figure.tag = end.tag = "figure"
             caption.tag = caption_end.tag = "figcaption"

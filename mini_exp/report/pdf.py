@@ -11,13 +11,22 @@ from pathlib import Path
 from mini_exp.errors import MiniExpError
 
 BROWSERS = (
-    *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge"),
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "microsoft-edge",
 )
 SECONDS = 60
 # Nothing is asked of a network: the page holds all it shows.
 OPTIONS = (
-    *("--headless", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--headless",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
     "--no-pdf-header-footer",
 )
 
@@ -30,13 +39,13 @@ def browser() -> str:
     MiniExpError
         If there is none.
     """
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
         raise MiniExpError(
             "--pdf: expected Chromium, Google Chrome or Microsoft Edge on the PATH; install one, "
             "or print report.html from any browser"
         )
-    return found
+    return program
 
 
 def printed(html_path: Path) -> bytes:

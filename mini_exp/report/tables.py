@@ -2,57 +2,20 @@
 
 from __future__ import annotations
 
-import io
+import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
-from scipy.special import betaincinv
 
-from mini_exp.errors import DomainError
-from mini_exp.pruning.selection import PruningSelection
+from mini_exp.pruning.selection import GroupSelection, Selection
 from mini_exp.report import thesis
-from mini_exp.types import Evaluation, Selection
+from mini_exp.report.intervals import binomial_interval
+from mini_exp.spectral import Floats
+from mini_exp.steps.evaluation import Evaluation
 
 STAGES = {"original": "Original", "compressed": "Compressed", "finetuned": "Fine tuned"}
-
-
-def binomial_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Exact (Clopper–Pearson) interval of a proportion: quantiles of beta distributions.
-
-    Parameters
-    ----------
-    successes, n : int
-        0 ≤ successes ≤ n, n ≥ 1.
-    confidence : float
-        In (0, 1); the interval covers the true proportion at least that often.
-
-    Returns
-    -------
-    (low, high)
-
-    Raises
-    ------
-    DomainError
-
-    References
-    ----------
-    Clopper and Pearson (1934), Biometrika 26, 404–413.
-
-    Examples
-    --------
-    >>> low, high = binomial_interval(60, 100)
-    >>> round(low, 3), round(high, 3)
-    (0.497, 0.697)
-    """
-    if not (n >= 1 and 0 <= successes <= n and 0 < confidence < 1):
-        raise DomainError(
-            f"binomial interval: expected 0 ≤ successes ≤ n, got {successes} of {n}, {confidence}"
-        )
-    tail = (1 - confidence) / 2
-    low = 0.0 if successes == 0 else float(betaincinv(successes, n - successes + 1, tail))
-    high = 1.0 if successes == n else float(betaincinv(successes + 1, n - successes, 1 - tail))
-    return low, high
+TABLE1_HEADER = ["Protocol", "Measure", "n", *STAGES.values()]
+EVALUATION_HEADER = ["Variant", "Stage", "Split", "n", "Loss", "Accuracy", "Parameters"]
 
 
 def table1(evaluations: Mapping[str, Sequence[Evaluation]]) -> pd.DataFrame:
@@ -72,14 +35,12 @@ def table1(evaluations: Mapping[str, Sequence[Evaluation]]) -> pd.DataFrame:
         {"protocol": thesis.NAME, "measure": "test loss", "n": thesis.N_TEST, **thesis.LOSS},
         _accuracy_row(thesis.NAME, "accuracy", thesis.N_TEST, thesis.ACCURACY),
     ]
-    population = ("population", "population loss", "population accuracy")
-    return pd.DataFrame(rows + _score_rows(evaluations, population))
+    return pd.DataFrame(rows + _score_rows(evaluations, "population"))
 
 
-def image_table1(evaluations: Mapping[str, Sequence[Evaluation]]) -> pd.DataFrame:
-    """The same of networks on images: test and validation scores, and parameters."""
-    validation = ("validation", "validation loss", "validation accuracy")
-    rows = _score_rows(evaluations, validation)
+def table1_of_images(evaluations: Mapping[str, Sequence[Evaluation]]) -> pd.DataFrame:
+    """The same without the thesis: test and validation scores, and parameters."""
+    rows = _score_rows(evaluations, "validation")
     for variant, scores in evaluations.items():
         counts = {row.stage: float(row.parameters) for row in scores}
         rows.append({"protocol": variant, "measure": "parameters", **counts})
@@ -87,12 +48,13 @@ def image_table1(evaluations: Mapping[str, Sequence[Evaluation]]) -> pd.DataFram
 
 
 def _score_rows(
-    evaluations: Mapping[str, Sequence[Evaluation]], second: tuple[str, str, str]
+    evaluations: Mapping[str, Sequence[Evaluation]], other: str
 ) -> list[dict[str, object]]:
-    """Test loss and accuracy of every variant, and those of a second split."""
+    """Test loss and accuracy of every variant, and those of another split."""
     rows: list[dict[str, object]] = []
+    measures = {"test": ("test loss", "accuracy"), other: (f"{other} loss", f"{other} accuracy")}
     for variant, scores in evaluations.items():
-        for split, loss_name, accuracy_name in (("test", "test loss", "accuracy"), second):
+        for split, (loss_name, accuracy_name) in measures.items():
             chosen = {row.stage: row for row in scores if row.split == split}
             n = next(iter(chosen.values())).n
             loss = {stage: row.loss for stage, row in chosen.items()}
@@ -107,7 +69,8 @@ def _accuracy_row(
 ) -> dict[str, object]:
     row: dict[str, object] = {"protocol": protocol, "measure": measure, "n": n, **accuracy}
     for stage, value in accuracy.items():
-        row[f"{stage}_low"], row[f"{stage}_high"] = binomial_interval(round(value * n), n)
+        interval = binomial_interval(round(value * n), n)
+        row[f"{stage}_low"], row[f"{stage}_high"] = interval.low, interval.high
     return row
 
 
@@ -130,38 +93,14 @@ def table1_cells(table: pd.DataFrame) -> list[list[str]]:
     return cells
 
 
-TABLE1_HEADER = ["Protocol", "Measure", "n", *STAGES.values()]
-
-
-def selection_cells(selections: Mapping[str, Selection]) -> list[list[str]]:
-    """What the greedy rule costs at the chosen widths: its value beside the best of all sets."""
-    cells = []
-    for variant, selection in selections.items():
-        for number, (width, layer) in enumerate(
-            zip(selection.widths, selection.layers, strict=True), start=1
-        ):
-            at = width - 1
-            row = [
-                variant,
-                f"layer {number}",
-                f"{width} of {layer.index_path.shape[1]}",
-                f"{layer.information_ratio[0, at]:.4f}",
-                _cell(layer.exhaustive.get("information"), at, 4),
-            ]
-            for name in ("A", "B", "theta"):
-                row += [_cell(found.get(name), at, 2) for found in (layer.losses, layer.exhaustive)]
-            cells.append(row)
-    return cells
-
-
-SELECTION_HEADER = [
-    *("Variant", "Layer", "Kept", "𝒞 greedy", "best"),
-    *("L⁽ᴬ⁾ greedy", "best", "L⁽ᴮ⁾ greedy", "best", "L⁽θ⁾ greedy", "best"),
-]
-
-
-def _cell(values: np.ndarray | None, at: int, digits: int) -> str:
-    return "not enumerated" if values is None else f"{values[0, at]:.{digits}f}"
+def table1_pages(table: pd.DataFrame) -> dict[str, bytes]:
+    """Table 1 as the three files that it is kept in."""
+    cells = table1_cells(table)
+    return {
+        "table1.csv": table.to_csv(index=False, lineterminator="\n").encode(),
+        "table1.md": f"{markdown(TABLE1_HEADER, cells, 2)}\n".encode(),
+        "table1.tex": latex(TABLE1_HEADER, cells, 2).encode(),
+    }
 
 
 def evaluation_cells(evaluations: Mapping[str, Sequence[Evaluation]]) -> list[list[str]]:
@@ -181,25 +120,69 @@ def evaluation_cells(evaluations: Mapping[str, Sequence[Evaluation]]) -> list[li
     ]
 
 
-EVALUATION_HEADER = ["Variant", "Stage", "Split", "n", "Loss", "Accuracy", "Parameters"]
+def selection_header(what: str) -> list[str]:
+    """Of ``selection_cells``, for layers or groups."""
+    losses = ["L⁽ᴬ⁾ greedy", "best", "L⁽ᴮ⁾ greedy", "best", "L⁽θ⁾ greedy", "best"]
+    return ["Variant", what, "Kept", "𝒞 greedy", "best", *losses]
+
+
+def selection_cells(selections: Mapping[str, Mapping[str, GroupSelection]]) -> list[list[str]]:
+    """What the greedy rule costs at the chosen widths: its value beside the best of all sets.
+
+    Parameters
+    ----------
+    selections : mapping from variant to what is kept, by the name to show
+    """
+    cells = []
+    for variant, groups in selections.items():
+        for name, kept in groups.items():
+            path, at = kept.path, kept.width - 1
+            row = [
+                variant,
+                name,
+                f"{kept.width} of {kept.group.width}",
+                f"{path.information_ratio[at]:.4f}",
+                _cell(path.exhaustive.get("information"), at, 4, "not enumerated"),
+            ]
+            for loss in ("A", "B", "theta"):
+                row.append(_cell(path.losses.get(loss), at, 2, "not computed"))
+                row.append(_cell(path.exhaustive.get(loss), at, 2, "not enumerated"))
+            cells.append(row)
+    return cells
+
+
+def _cell(values: Floats | None, at: int, digits: int, absent: str) -> str:
+    return absent if values is None else f"{values[at]:.{digits}f}"
 
 
 def widths_cells(
-    selections: Mapping[str, PruningSelection], evaluations: Mapping[str, Sequence[Evaluation]]
+    selections: Mapping[str, Selection], evaluations: Mapping[str, Sequence[Evaluation]]
 ) -> list[list[str]]:
     """Channels of every group, then all parameters, before and per variant."""
     counts = [{row.stage: row.parameters for row in scores} for scores in evaluations.values()]
     parameters = [counts[0]["original"], *(count["compressed"] for count in counts)]
-    names = {kept.group.name: kept.group.width for s in selections.values() for kept in s.groups}
-    return [
-        [f"`{name}`", str(width), *(str(s.widths.get(name, width)) for s in selections.values())]
-        for name, width in names.items()
-    ] + [["all parameters", *(f"{count:,}" for count in parameters)]]
+    groups = {
+        kept.group.name: kept.group.width
+        for selection in selections.values()
+        for kept in selection.groups
+    }
+    cells = []
+    for name, width in groups.items():
+        widths = [width, *(one.widths.get(name, width) for one in selections.values())]
+        cells.append([f"`{name}`", *map(str, widths)])
+    return [*cells, ["all parameters", *(f"{count:,}" for count in parameters)]]
 
 
-def read_csv(content: bytes) -> pd.DataFrame:
-    """A table of the study, as saved."""
-    return pd.read_csv(io.BytesIO(content))
+def within(gap: float) -> str:
+    """How good the widths within a budget are: a certified gap, rounded up to 0.01 %.
+
+    Examples
+    --------
+    >>> within(0.00341), within(0.0)
+    ('within 0.35 % of the best possible', 'the best possible')
+    """
+    percent = math.ceil(1e4 * gap) / 100
+    return f"within {percent:g} % of the best possible" if percent else "the best possible"
 
 
 def markdown(header: Sequence[str], cells: Sequence[Sequence[str]], text_columns: int) -> str:
@@ -219,11 +202,11 @@ def markdown(header: Sequence[str], cells: Sequence[Sequence[str]], text_columns
 
 
 def latex(header: Sequence[str], cells: Sequence[Sequence[str]], text_columns: int) -> str:
-    """A LaTeX tabular with booktabs rules.
+    """A LaTeX tabular with booktabs rules; what is special to LaTeX is escaped.
 
     Examples
     --------
-    >>> print(latex(["a", "b"], [["x_1", "50 %"]], text_columns=1))
+    >>> print(latex(["a", "b"], [["x_1", "50 %"]], text_columns=1), end="")
     \\begin{tabular}{lr}
     \\toprule
     a & b \\\\
@@ -233,19 +216,5 @@ def latex(header: Sequence[str], cells: Sequence[Sequence[str]], text_columns: i
     \\end{tabular}
     """
     columns = "l" * text_columns + "r" * (len(header) - text_columns)
-
-    def line(row: Sequence[str]) -> str:
-        escaped = (cell.replace("_", r"\_").replace("%", r"\%") for cell in row)
-        return " & ".join(escaped) + r" \\"
-
-    return "\n".join(
-        [
-            rf"\begin{{tabular}}{{{columns}}}",
-            r"\toprule",
-            line(header),
-            r"\midrule",
-            *map(line, cells),
-            r"\bottomrule",
-            r"\end{tabular}",
-        ]
-    )
+    table = pd.DataFrame(list(cells), columns=list(header))
+    return table.to_latex(index=False, escape=True, column_format=columns)

@@ -30,8 +30,16 @@ h2 { break-before: page; }
 </main></body></html>
 """
 ALL = [
-    *("structure", "images", "links", "ids", "tables", "contrast", "smallText", "sideways"),
-    *("scrolling", "cut"),
+    "structure",
+    "images",
+    "links",
+    "ids",
+    "tables",
+    "contrast",
+    "smallText",
+    "sideways",
+    "scrolling",
+    "cut",
 ]
 
 
