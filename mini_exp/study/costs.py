@@ -11,8 +11,9 @@ import numpy as np
 
 from mini_exp.spectral import Floats, Integers
 from mini_exp.spectral.degrees_of_freedom import degrees_of_freedom, numerical_spectrum
+from mini_exp.spectral.greedy import greedy_path
+from mini_exp.spectral.output_weight import output_aware_weight, scaled_output_matrix
 from mini_exp.spectral.second_moment import gram_spectrum
-from mini_exp.spectral.selection import greedy_path, output_aware_weight, scaled_output_matrix
 
 
 @dataclass(frozen=True)
@@ -36,19 +37,19 @@ def measured_costs(
     rng = np.random.default_rng(0)
     phi = rng.standard_normal((2 * m, m))
     sigma = phi.T @ phi / len(phi)
-    z, _ = scaled_output_matrix(rng.standard_normal((1, m // 2, m)))
+    z, _ = scaled_output_matrix(rng.standard_normal((m // 2, m)))
     weight = output_aware_weight(z, 0.5)
     start = time.perf_counter()
-    greedy_path(sigma[None], weight, n_picks=picks)
+    greedy_path(sigma, weight, n_picks=picks)
     greedy = time.perf_counter() - start
     index_set = np.sort(rng.permutation(m)[: picks // 2])
     start = time.perf_counter()
-    naive_information_ratio(sigma, weight[0], index_set)
+    naive_information_ratio(sigma, weight, index_set)
     naive = time.perf_counter() - start
 
     tracemalloc.start()
     start = time.perf_counter()
-    spectrum = numerical_spectrum(gram_spectrum(_channels(n_samples, dimension))[0])
+    spectrum = numerical_spectrum(gram_spectrum(_channels(n_samples, dimension)))
     dof = degrees_of_freedom(spectrum, spectrum.mean())
     gram = time.perf_counter() - start
     peak = tracemalloc.get_traced_memory()[1]
@@ -73,10 +74,10 @@ def naive_information_ratio(sigma: Floats, weight: Floats, index_set: Integers) 
 
 
 def _channels(n_samples: int, dimension: int, n_channels: int = 32) -> Iterator[Floats]:
-    """Synthetic ReLU outputs, one channel (1, n, dimension / n_channels) at a time."""
+    """Synthetic ReLU outputs, one channel (n, dimension / n_channels) at a time."""
     rng = np.random.default_rng(0)
     factors = rng.standard_normal((n_samples, 64))
     for _ in range(n_channels):
         loadings = rng.standard_normal((64, dimension // n_channels)) / 8
         noise = 0.3 * rng.standard_normal((n_samples, dimension // n_channels))
-        yield np.maximum(factors @ loadings + noise, 0)[None]
+        yield np.maximum(factors @ loadings + noise, 0)

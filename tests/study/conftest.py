@@ -1,21 +1,23 @@
 """One tiny study for all tests: two variants of the smoke experiment, two epochs."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import threadpoolctl
 import yaml
 
-from mini_exp.config import load_config
+from mini_exp.settings.reading import load_config
 from mini_exp.study.replicates import chunk
 from tests.reliability.conftest import tried
+from tests.study.command import Study, cluster, without_study
 
 __all__ = ["tried"]
 
 SMOKE = Path(__file__).parents[2] / "configs" / "smoke.yaml"
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def one_thread():
     """As in a worker: threads that wait for each other's share of a small product take longer."""
     with threadpoolctl.threadpool_limits(1):
@@ -50,3 +52,31 @@ def config(config_file):
 def hundred(config):
     """Replicates 0 to 99, computed in this process. Only to be looked at."""
     return chunk(config.variants, config.study, 0, 100)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(config_file, tmp_path_factory):
+    """100 replicates by the real command. Only to be looked at."""
+    study = Study(config_file, tmp_path_factory.mktemp("undisturbed"))
+    study.printed = study("--replicates", "100", "--workers", "2", module="mini_exp")
+    return study
+
+
+@pytest.fixture
+def empty(undisturbed, tmp_path):
+    """The steps of the run are there, no study."""
+    return without_study(undisturbed, tmp_path / "results")
+
+
+@pytest.fixture
+def finished(undisturbed, tmp_path):
+    """A copy of the undisturbed study."""
+    shutil.copytree(undisturbed.results, tmp_path / "results")
+    return Study(undisturbed.config, tmp_path / "results")
+
+
+@pytest.fixture(scope="session")
+def scheduler():
+    """The address of a cluster that some other process runs."""
+    with cluster() as (_, address):
+        yield address

@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from mini_exp.spectral.degrees_of_freedom import degrees_of_freedom, numerical_spectrum
+from mini_exp.spectral.greedy import greedy_path
 from mini_exp.spectral.second_moment import gram_spectrum, second_moment, spectrum
-from mini_exp.spectral.selection import greedy_path
 from mini_exp.study.costs import measured_costs, naive_information_ratio
 from tests import oracles
 
@@ -82,11 +82,11 @@ def test_rank_one_updates_pick_what_the_formula_picks():
     phi, z = rng.standard_normal((30, 8)), rng.standard_normal((3, 8))
     sigma = phi.T @ phi / 30
     weight = 0.5 * np.eye(8) + 0.5 * z.T @ z
-    path, ratio = greedy_path(sigma[None], weight[None], n_picks=5)
+    path, ratio = greedy_path(sigma, weight, n_picks=5)
     picked = []
     for k in range(5):
         free = [j for j in range(8) if j not in picked]
         values = [naive_information_ratio(sigma, weight, np.array([*picked, j])) for j in free]
         picked.append(free[int(np.argmax(values))])
-        assert_allclose(ratio[0, k], max(values), rtol=1e-10)
-    assert path[0].tolist() == picked
+        assert_allclose(ratio[k], max(values), rtol=1e-10)
+    assert path.tolist() == picked

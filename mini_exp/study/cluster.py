@@ -1,0 +1,108 @@
+"""Processes that compute chunks: local ones, or those of a running Dask scheduler."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from multiprocessing import resource_tracker
+
+import distributed
+
+from mini_exp.errors import MiniExpError
+from mini_exp.settings.config import Config
+from mini_exp.spectral import Floats
+from mini_exp.study.replicates import chunk
+
+CONNECT_SECONDS = 5  # per attempt; Dask makes two
+
+
+@contextlib.contextmanager
+def cluster(workers: int, scheduler: str | None) -> Iterator[distributed.Client]:
+    """A client of the given scheduler, or of one local process per worker with one thread each.
+
+    Raises
+    ------
+    MiniExpError
+        If the scheduler cannot be reached or has no workers.
+    """
+    for name in ("distributed", "distributed.client"):  # each with a level of its own
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    if scheduler is not None:
+        with _client_of(scheduler) as client:
+            yield client
+        return
+    _start_resource_tracker()
+    with (
+        distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=":0",  # any free port; there is no dashboard to look at
+            silence_logs=logging.CRITICAL,
+        ) as local,
+        distributed.Client(local) as client,
+    ):
+        yield client
+
+
+@contextlib.contextmanager
+def _client_of(scheduler: str) -> Iterator[distributed.Client]:
+    """A client of a scheduler that has workers."""
+    try:
+        client = distributed.Client(scheduler, timeout=CONNECT_SECONDS)
+    except (OSError, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise MiniExpError(f"--scheduler {scheduler}: cannot be reached: {reason}") from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except TimeoutError:
+            raise MiniExpError(f"--scheduler {scheduler}: has no workers; start some") from None
+        yield client
+
+
+def _start_resource_tracker() -> None:
+    """Start the process that clears away what multiprocessing leaves behind if this one is killed.
+
+    It would warn that there was something. And starting it unblocks signals in the thread that
+    does so, and with it in the threads and workers that follow: hence a thread of its own.
+    """
+    filters = (os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker:UserWarning")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, filters))
+    thread = threading.Thread(target=resource_tracker.ensure_running)
+    thread.start()
+    thread.join()
+
+
+def computed_chunks(
+    client: distributed.Client, config: Config, ranges: Sequence[tuple[int, int]]
+) -> Iterator[tuple[tuple[int, int], dict[str, Floats]]]:
+    """Yield every chunk as it is finished, with its range; none is held on to.
+
+    Raises
+    ------
+    MiniExpError
+        If the scheduler is lost or the workers keep dying.
+    """
+    futures = {
+        client.submit(chunk, config.variants, config.study, *wanted, pure=False): wanted
+        for wanted in ranges
+    }
+    for future in distributed.as_completed(list(futures)):
+        start, stop = futures[future]
+        try:
+            arrays = future.result()
+        except distributed.KilledWorker:
+            raise MiniExpError(
+                f"study: workers keep dying over replicates {start}–{stop - 1}; finished "
+                "chunks are kept: run the same command again, with fewer --workers"
+            ) from None
+        except (distributed.CancelledError, OSError):
+            raise MiniExpError(
+                "study: the scheduler is gone; finished chunks are kept: run the same command again"
+            ) from None
+        future.release()
+        yield (start, stop), arrays
