@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from mini_exp.report.figures import (
+from mini_exp.compare.labels import method_label
+from mini_exp.compare.pruners.random_units import RANDOM_UNITS
+from mini_exp.compare.rows import ORIGINAL, SCRATCH
+from mini_exp.compare.tables import POINTS, main_rows, other_methods
+from mini_exp.report.drawing import (
     COLOURS,
     DASHES,
     MARKERS,
@@ -20,49 +25,31 @@ from mini_exp.report.figures import (
     style,
 )
 
-SHOWN = (
-    ("spectral θ=0.5", "reconstruct"),
-    ("spectral θ=0.5", "slice"),
-    ("Torch-Pruning magnitude", ""),
-    ("Torch-Pruning Taylor", ""),
-    ("random", "slice"),
-    ("from scratch", ""),
-)
 BESIDE = 1.02  # between two methods, so that none hides another
+TITLES = {"pruned": "right after pruning", "finetuned": "after fine-tuning"}
 
 
-def accuracy_figure(summary: pd.DataFrame) -> Figure:
+def accuracy_figure(summary: pd.DataFrame, theta: float) -> Figure:
     """Test accuracy over parameters, right after pruning and after fine-tuning.
 
     Lines join equal shares of every group, the methods a little beside each other; stars are the
-    exact widths for a budget, with spectral pruning and reconstruction. Bars are the intervals of
-    the mean over networks.
+    best widths for a budget, with spectral pruning at this θ and reconstruction. Bars are the
+    intervals of the mean over networks.
     """
     with style():
         figure, axes = blank(PAGE, 3.6, 1, 2)
-        original = summary[summary["widths"] == "all"].iloc[0]
-        titles = {"pruned": "right after pruning", "finetuned": "after fine-tuning"}
-        for ax, (stage, title) in zip(axes[0], titles.items(), strict=True):
-            for i, (method, weights) in enumerate(SHOWN):
-                rows = _rows(summary, method, weights)
-                even = rows[rows["widths"].str.startswith("keep")].dropna(subset=[f"{stage}_test"])
-                _bars(
-                    *(ax, even, stage, BESIDE ** (i - len(SHOWN) // 2)),
-                    color=COLOURS[i],
-                    marker=MARKERS[i],
-                    linestyle=DASHES[i],
-                    label=f"{method}, {weights}" if weights else method,
-                )
-            rows = _rows(summary, *SHOWN[0])
-            _bars(
-                *(ax, rows[rows["widths"].str.endswith("exact")], stage, 1),
-                color=COLOURS[0],
-                marker="*",
-                markersize=9,
-                linestyle="none",
-                label="spectral, exact widths for a budget",
-            )
-            unpruned = 100 * original["pruned_test"]
+        lines = dict(_lines(summary, theta))
+        original = summary[summary["method"] == ORIGINAL].iloc[0]
+        best = main_rows(summary[summary["exact"]], theta)
+        for ax, (stage, title) in zip(axes[0], TITLES.items(), strict=True):
+            for i, (label, rows) in enumerate(lines.items()):
+                even = rows[rows["rule"] == "keep"].dropna(subset=[f"{stage}_test"])
+                look = _look(i)
+                _bars(ax, even, stage, BESIDE ** (i - len(lines) // 2), label=label, **look)
+            stars = {"color": COLOURS[0], "marker": "*", "markersize": 9, "linestyle": "none"}
+            label = "spectral, best widths for a budget"
+            _bars(ax, best, stage, 1, label=label, **stars)
+            unpruned = POINTS * original["pruned_test"]
             ax.axhline(unpruned, color="0.5", linewidth=0.8, zorder=0, label="unpruned")
             ax.set_xscale("log")
             ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -78,16 +65,30 @@ def accuracy_figure(summary: pd.DataFrame) -> Figure:
     return figure
 
 
-def _rows(summary: pd.DataFrame, method: str, weights: str) -> pd.DataFrame:
-    return summary[(summary["method"] == method) & (summary["weights"] == weights)]
+def _lines(summary: pd.DataFrame, theta: float) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The methods that are drawn: spectral pruning, what people would use instead, controls."""
+    for weights in ("reconstruct", "slice"):
+        rows = main_rows(summary, theta, weights)
+        yield method_label("spectral", theta, weights), rows
+    for other in other_methods(summary):
+        yield other, summary[summary["method"] == other]
+    random = RANDOM_UNITS.name
+    chosen = summary[(summary["method"] == random) & (summary["weights"] == "slice")]
+    yield method_label(random, None, "slice"), chosen
+    yield SCRATCH, summary[summary["method"] == SCRATCH]
+
+
+def _look(i: int) -> dict[str, Any]:
+    """Of the i-th method: past the last colour the markers move on by one."""
+    turn, place = divmod(i, len(COLOURS))
+    return {
+        "color": COLOURS[place],
+        "marker": MARKERS[(place + turn) % len(MARKERS)],
+        "linestyle": DASHES[place % len(DASHES)],
+    }
 
 
 def _bars(ax: Axes, rows: pd.DataFrame, stage: str, beside: float, **look: Any) -> None:
     """Accuracies with their intervals, in percent."""
-    ax.errorbar(
-        beside * rows["parameters"],
-        100 * rows[f"{stage}_test"],
-        100 * rows[f"{stage}_test_half"],
-        capsize=2,
-        **look,
-    )
+    accuracy, half = rows[f"{stage}_test"], rows[f"{stage}_test_half"]
+    ax.errorbar(beside * rows["parameters"], POINTS * accuracy, POINTS * half, capsize=2, **look)

@@ -2,133 +2,134 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from mini_exp import artifacts
-from mini_exp.compare import figures, tables
-from mini_exp.compare.networks import network_rows
-from mini_exp.config import ImageConfig, ImageSettings
-from mini_exp.image_training import tensors
-from mini_exp.pipeline import code_hashes
-from mini_exp.report.figures import rendered
-from mini_exp.types import ImageSplits
+from mini_exp.compare import figures, page, tables
+from mini_exp.compare.labels import method_label, widths_label
+from mini_exp.compare.networks import network_rows, thetas
+from mini_exp.compare.rows import Row, csv_bytes, frame_of, read_rows
+from mini_exp.errors import ConfigError
+from mini_exp.experiment import formats
+from mini_exp.experiment.code import code_hashes
+from mini_exp.experiment.ledger import Ledger
+from mini_exp.experiment.lock import locked
+from mini_exp.experiment.manifest import read_manifest
+from mini_exp.experiment.publications import publish
+from mini_exp.files import write_bytes
+from mini_exp.report.drawing import figure_files
+from mini_exp.settings.config import Config
+from mini_exp.settings.sections import Compare
+from mini_exp.settings.settings import Settings
+from mini_exp.tasks.task import Samples
 
 Say = Callable[[str], None]
 
+DATASET = "dataset.npz"
 
-def run_compare(config: ImageConfig, directory: Path, force: bool, say: Say) -> None:
+
+def run_compare(config: Config, directory: Path, force: bool, say: Say) -> None:
     """Compare on every network that is not done yet, then write the tables and the figure.
 
     Uses the data, network, training and calibration of the first variant; a finished network's
-    rows are kept in ``compare/``, so an interrupted comparison goes on with the next network.
+    rows are kept in ``compare/networks``, so an interrupted comparison goes on with the next one.
 
     Parameters
     ----------
-    config : ImageConfig
+    config : Config
     directory : Path
         The experiment's results directory, with the first variant's ``dataset.npz``; the
         comparison goes to ``compare/`` in it.
     force : bool
         Repeat what is done.
     say : callable
+
+    Raises
+    ------
+    ConfigError
+        If the experiment is none on images, or selects in a way that has no θ.
     """
+    compare = comparable(config)
     variant, settings = next(iter(config.variants.items()))
     folder = directory / "compare"
-    with artifacts.locked(directory):
-        path = directory / variant / "dataset.npz"
-        images = artifacts.read_manifest(directory).steps[f"{variant}/load-images"].outputs
-        splits = artifacts.read(path, images[path.name], "images")
-        ledger = _Ledger(config, images[path.name], folder, force)
-        data = tensors(splits, settings.device)
-        for r in range(config.compare.networks):
-            if ledger.has(r):
-                say(f"compare: network {r + 1} of {config.compare.networks}: there, skipped")
+    with locked(directory):
+        data_step = f"{variant}/{settings.data.data_step}"
+        expected = read_manifest(directory).steps[data_step].outputs[DATASET]
+        samples: Samples = formats.read(directory / variant / DATASET, expected, "samples")
+        made_for = {
+            "settings": settings.model_dump(mode="json", exclude={"width", "compress"}),
+            "ridge": settings.compress.ridge,
+            "compare": compare.model_dump(mode="json", include={"keep", "parameters", "flops"}),
+            "theta": thetas(compare, settings),
+            "images": expected,
+            "code": code_hashes("mini_exp.compare.networks", type(settings.model).__module__),
+        }
+        ledger = Ledger(folder / "networks", made_for, force)
+        for replicate in range(compare.networks):
+            which = f"compare: network {replicate + 1} of {compare.networks}"
+            if ledger.has(_part(replicate)):
+                say(f"{which}: there, skipped")
                 continue
             rows = []
-            for row in network_rows(config, settings, data, r):
+            for row in network_rows(compare, settings, samples, replicate):
                 rows.append(row)
-                say(
-                    f"compare: network {r + 1} of {config.compare.networks}: {row['widths']}, "
-                    f"{row['method']} {row['weights']}: {row['stage']} {row['test_accuracy']:.3f}"
-                )
-            ledger.add(r, pd.DataFrame(rows))
-        frame = pd.concat([ledger.rows(r) for r in range(config.compare.networks)])
-        for name, content in compare_pages(config, settings, frame, splits).items():
-            artifacts.write_bytes(folder / name, content)
+                say(f"{which}: {_progress(row)}")
+            ledger.add(_part(replicate), csv_bytes(frame_of(rows)))
+        parts = [read_rows(ledger.content(_part(r))) for r in range(compare.networks)]
+        pages = compare_pages(compare, settings, samples, pd.concat(parts, ignore_index=True))
+        pages["config.yaml"] = config.as_yaml().encode()
+        for name, content in pages.items():
+            write_bytes(folder / name, content)
+        figure = "figures/accuracy.png"
+        publish(folder, config, ["compare.md", figure], ["differences.md", figure])
+
+
+def comparable(config: Config) -> Compare:
+    """The settings of the comparison.
+
+    Raises
+    ------
+    ConfigError
+        If the experiment is none on images, or selects in a way that has no θ.
+    """
+    data, scope = config.first.data, config.first.select.scope
+    if config.compare is None:
+        raise ConfigError(f"compare: data.kind: expected images, got {data.kind}; see `study`")
+    if scope != "full":
+        raise ConfigError(
+            f"compare: select.scope: expected 'full', the selection that has a θ, got {scope!r}"
+        )
+    return config.compare
 
 
 def compare_pages(
-    config: ImageConfig, settings: ImageSettings, frame: pd.DataFrame, splits: ImageSplits
+    compare: Compare, settings: Settings, samples: Samples, rows: pd.DataFrame
 ) -> dict[str, bytes]:
-    """Every file of ``compare/``."""
-    summary = tables.summary_table(frame, config.compare.confidence)
-    differences = tables.differences_table(frame, config.compare.confidence)
-    budgets = tables.budgets_table(frame, config.compare.confidence)
-    short = tables.differences_markdown(config, settings, splits, differences)
-    text = tables.compare_markdown(config, settings, splits, summary, short, budgets)
-    pages = {
-        "networks.csv": _csv(frame),
-        "summary.csv": _csv(summary),
-        "differences.csv": _csv(differences),
-        "budgets.csv": _csv(budgets),
+    """Every table, text and figure of ``compare/``, from the rows of all networks."""
+    theta = settings.select.theta
+    summary = tables.summary_table(rows, compare.confidence)
+    differences = tables.differences_table(rows, theta, compare.confidence)
+    budgets = tables.budgets_table(rows, theta, compare.confidence)
+    short = page.differences_markdown(compare, settings, samples, differences)
+    text = page.compare_markdown(compare, settings, samples, summary, short, budgets)
+    return {
+        "networks.csv": csv_bytes(rows),
+        "summary.csv": csv_bytes(summary),
+        "differences.csv": csv_bytes(differences),
+        "budgets.csv": csv_bytes(budgets),
         "differences.md": short.encode(),
         "compare.md": text.encode(),
-        "config.yaml": config.as_yaml().encode(),
+        **figure_files({"figures/accuracy": figures.accuracy_figure(summary, theta)}),
     }
-    figure = figures.accuracy_figure(summary)
-    for suffix in ("png", "pdf"):
-        pages[f"figures/accuracy.{suffix}"] = rendered(figure, suffix)
-    return pages
 
 
-class _Ledger:
-    """Which networks' rows are on disk, and for which settings, images and code."""
-
-    def __init__(self, config: ImageConfig, images: str, folder: Path, force: bool) -> None:
-        self.folder = folder
-        self.path = folder / "ledger.json"
-        settings = next(iter(config.variants.values()))
-        compare = config.compare.model_dump(mode="json")
-        unused: Any = {"width": True, "compress": True, "select": {"theta"}}
-        self.made_for: dict[str, Any] = {
-            "settings": settings.model_dump(mode="json", exclude=unused),
-            "compare": {key: compare[key] for key in ("keep", "parameters", "flops")},
-            "images": images,
-            "code": code_hashes("mini_exp.compare.networks"),
-        }
-        self.files: dict[str, str] = {}
-        try:
-            found = json.loads(self.path.read_bytes())
-        except (OSError, ValueError):
-            found = None  # none yet, or unreadable: then no network counts as done
-        if isinstance(found, dict) and found.get("made_for") == self.made_for and not force:
-            self.files = found["files"]
-
-    def _file(self, r: int) -> Path:
-        return self.folder / "networks" / f"{r:03d}.csv"
-
-    def has(self, r: int) -> bool:
-        path = self._file(r)
-        expected = self.files.get(path.name)
-        return expected is not None and artifacts.sha256(path) == expected
-
-    def add(self, r: int, rows: pd.DataFrame) -> None:
-        path = self._file(r)
-        self.files[path.name] = artifacts.write_bytes(path, _csv(rows))
-        content = {"made_for": self.made_for, "files": self.files}
-        artifacts.write_bytes(self.path, json.dumps(content, indent=1).encode())
-
-    def rows(self, r: int) -> pd.DataFrame:
-        path = self._file(r)
-        content = artifacts.read_bytes(path, self.files[path.name])
-        return pd.read_csv(io.BytesIO(content), keep_default_na=False)
+def _part(replicate: int) -> str:
+    return f"{replicate:03d}.csv"
 
 
-def _csv(frame: pd.DataFrame) -> bytes:
-    return frame.to_csv(index=False, lineterminator="\n").encode()
+def _progress(row: Row) -> str:
+    widths = widths_label(row.rule, row.share, row.exact)
+    method = method_label(row.method, row.theta, row.weights)
+    return f"{widths}, {method}: {row.stage} {row.test_accuracy:.3f}"

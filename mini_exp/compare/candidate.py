@@ -1,0 +1,88 @@
+"""A trained network and what is known of it before it is pruned, each computed once and timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from mini_exp.compare.pruners.pruner import Method, NetworkPruner, RankingPruner
+from mini_exp.pruning.compression import Compression, compressed_network
+from mini_exp.pruning.graph import ChannelGraph
+from mini_exp.pruning.recipe import GroupMoments, group_moments, prunable_graph
+from mini_exp.pruning.selection import GroupPath, first_channels
+from mini_exp.spectral import Integers
+
+
+@dataclass
+class Candidate:
+    """One trained network, to be pruned in every way.
+
+    Attributes
+    ----------
+    network : nn.Module
+        No pruner changes it.
+    batches, labels : sequences of tensors
+        Calibration samples and their classes.
+    seed, replicate : int
+        Of what a pruner draws.
+    tied : bool
+        Prune channels tied by skip connections, too.
+    ridge : float
+        Of every reconstruction, in units of tr(Σ) / m.
+    graph : ChannelGraph
+    moments : GroupMoments
+    moments_seconds : float
+        What both took.
+    """
+
+    network: nn.Module
+    batches: Sequence[Tensor]
+    labels: Sequence[Tensor]
+    seed: int
+    replicate: int = 0
+    tied: bool = True
+    ridge: float = 1e-6
+    graph: ChannelGraph = field(init=False)
+    moments: GroupMoments = field(init=False)
+    moments_seconds: float = field(init=False)
+    _rankings: dict[RankingPruner, tuple[list[GroupPath], float]] = field(
+        init=False, default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        started = time.perf_counter()
+        self.graph = prunable_graph(self.network, self.batches, self.tied)
+        self.moments = group_moments(self.network, self.graph, self.batches)
+        self.moments_seconds = time.perf_counter() - started
+
+    def ranking(self, pruner: RankingPruner) -> tuple[list[GroupPath], float]:
+        """Every group's channels, the best first, and the seconds that took."""
+        if pruner not in self._rankings:
+            started = time.perf_counter()
+            paths = pruner.paths(self)
+            self._rankings[pruner] = paths, time.perf_counter() - started
+        return self._rankings[pruner]
+
+    def pruned(self, method: Method, widths: Integers) -> tuple[nn.Module, float]:
+        """The network with these widths (G,), and the seconds from network to smaller network."""
+        pruner = method.pruner
+        if isinstance(pruner, NetworkPruner):
+            started = time.perf_counter()
+            smaller = pruner.pruned(self, widths)
+            return smaller, time.perf_counter() - started
+        paths, seconds = self.ranking(pruner)
+        started = time.perf_counter()
+        smaller = compressed_network(
+            self.network,
+            first_channels(paths, widths),
+            self.moments.tensors,
+            self.batches,
+            Compression("slice" if method.weights == "slice" else "reconstruct", self.ridge),
+        )
+        seconds += time.perf_counter() - started
+        if pruner.uses_moments or method.weights == "reconstruct":
+            seconds += self.moments_seconds
+        return smaller, seconds
