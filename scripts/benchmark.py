@@ -17,33 +17,40 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch_pruning
+from torch import Tensor
 
 from mini_exp import prune
-from mini_exp.datasets.mini import mini_dataset
-from mini_exp.image_networks import ResNet, thesis_cnn
-from mini_exp.networks import initial_networks
 from mini_exp.pruning.flattened import flattened_spectra
-from mini_exp.pruning.graph import ChannelGraph, channel_graph
+from mini_exp.pruning.graph import ChannelGraph
+from mini_exp.pruning.trace import channel_graph
 from mini_exp.seeds import generator
-from mini_exp.spectral import Floats
-from mini_exp.spectral.selection import greedy_path, output_aware_weight, scaled_output_matrix
+from mini_exp.spectral import Floats, Integers
+from mini_exp.spectral.greedy import greedy_path
+from mini_exp.spectral.output_weight import output_aware_weight, scaled_output_matrix
 from mini_exp.study.costs import naive_information_ratio
-from mini_exp.training import (
+from mini_exp.tasks.images.networks import ResNet, thesis_cnn
+from mini_exp.tasks.mini.data import mini_dataset
+from mini_exp.tasks.mini.network import MiniModel, initial_stack
+from mini_exp.tasks.mini.training import (
     ADAM_BETAS,
     ADAM_EPSILON,
-    one_thread,
     sample_orders,
-    trained_networks,
+    trained_stack,
     training_epochs,
 )
+from mini_exp.tasks.task import Samples
+from mini_exp.tasks.threads import one_thread
 
 ROOT = Path(__file__).parent.parent
 BATCH = 100
+LEARNING_RATE = 1e-3
+SAMPLES_PER_STEP = 32
 MINI_EXP = (sys.executable, "-m", "mini_exp")
 
 
@@ -119,11 +126,11 @@ def selection(m: int = 1000, picks: int = 500) -> None:
     rng = np.random.default_rng(0)
     phi = rng.standard_normal((2 * m, m))
     sigma = phi.T @ phi / len(phi)
-    z, _ = scaled_output_matrix(rng.standard_normal((1, m // 2, m)))
+    z, _ = scaled_output_matrix(rng.standard_normal((m // 2, m)))
     weight = output_aware_weight(z, 0.5)
-    greedy = seconds(lambda: greedy_path(sigma[None], weight, n_picks=picks))
+    greedy = seconds(lambda: greedy_path(sigma, weight, n_picks=picks))
     chosen = np.sort(rng.permutation(m)[: picks // 2])
-    naive = seconds(lambda: naive_information_ratio(sigma, weight[0], chosen))
+    naive = seconds(lambda: naive_information_ratio(sigma, weight, chosen))
     evaluations = (picks + 1) * (2 * m - picks) // 2
     show(f"greedy selection, m = {m}, {picks} picks", f"{greedy:.2f} s", "at most 0.5 s")
     show(f"one naive evaluation of 𝒞(J), |J| = {picks // 2}", f"{1000 * naive:.1f} ms")
@@ -133,11 +140,12 @@ def selection(m: int = 1000, picks: int = 500) -> None:
 
 def training(epochs: int = 200) -> None:
     """One network by mini-exp, and by an ordinary loop over torch.nn and torch.optim."""
-    dataset = mini_dataset([generator(1701, "data")], 100, 100)
-    networks = initial_networks((30, 16, 12, 10, 1), False, [generator(1701, "weights")])
-    orders = sample_orders([generator(1701, "train order")], epochs, 100)
-    ours = seconds(lambda: trained_networks(networks, dataset, orders, 32, 1e-3), repeats=3)
-    ordinary = seconds(lambda: ordinary_training(dataset.x_train[0], dataset.y_train[0], epochs), 3)
+    stack, samples, orders = stack_of(1, epochs)
+    ours = seconds(
+        lambda: trained_stack(stack, samples, orders, SAMPLES_PER_STEP, LEARNING_RATE), 3
+    )
+    x, y = samples["train"]
+    ordinary = seconds(lambda: ordinary_training(x[0], y[0], epochs), 3)
     show(f"training MiniModel, {epochs} epochs, scored after each", f"{ours:.3f} s")
     show("  an ordinary PyTorch loop, unscored", f"{ordinary:.3f} s")
     show("  as a multiple", f"{ordinary / ours:.1f}")
@@ -150,17 +158,78 @@ def training(epochs: int = 200) -> None:
     show("  the ordinary loop as a multiple", f"{ordinary / each:.0f}", "at least 50")
 
 
+def autograd(epochs: int = 200, sizes: tuple[int, ...] = (1, 50)) -> None:
+    """Gradient and Adam written out, against torch.autograd and torch.optim on the same stack."""
+    for size in sizes:
+        stack, samples, orders = stack_of(size, epochs)
+        ours = seconds(partial(drained, stack, samples, orders), 3)
+        times = {
+            how: seconds(partial(stacked_autograd, stack, samples, orders, how), 3)
+            for how in ("foreach", "fused")
+        }
+        how = min(times, key=times.__getitem__)
+        networks = f"{size} MiniModel{'s' * (size > 1)}, {epochs} epochs"
+        show(f"{networks}, gradient and Adam written out", f"{ours:.3f} s")
+        show(f"  by autograd and torch.optim.Adam, {how}", f"{times[how]:.3f} s")
+        show("  as a multiple", f"{times[how] / ours:.1f}")
+        trained = drained(stack, samples, orders), stacked_autograd(stack, samples, orders, how)
+        show("  largest difference of a weight", f"{difference(*trained):.0e}")
+
+
+def stack_of(size: int, epochs: int) -> tuple[MiniModel, Samples, Integers]:
+    """Untrained networks, their data, and the order of samples in every epoch."""
+    replicates = range(size)
+    samples = mini_dataset([generator(1701, "data", r) for r in replicates], 100, 100)
+    weights = [generator(1701, "weights", r) for r in replicates]
+    orders = sample_orders([generator(1701, "train order", r) for r in replicates], epochs, 100)
+    return initial_stack((30, 16, 12, 10, 1), False, weights), samples, orders
+
+
+@one_thread()
+def drained(stack: MiniModel, samples: Samples, orders: Integers) -> MiniModel:
+    """Trained without scoring."""
+    epochs = training_epochs(stack, *samples["train"], orders, SAMPLES_PER_STEP, LEARNING_RATE)
+    *_, networks = epochs
+    return networks
+
+
+@one_thread()
+def stacked_autograd(stack: MiniModel, samples: Samples, orders: Integers, how: str) -> MiniModel:
+    """The same by PyTorch's own gradient and optimiser: of the sum of the networks' losses."""
+    networks = copy.deepcopy(stack).requires_grad_(True)
+    optimizer = torch.optim.Adam(
+        networks.parameters(), LEARNING_RATE, ADAM_BETAS, ADAM_EPSILON, **{how: True}
+    )
+    x, y = map(torch.from_numpy, samples["train"])
+    size, n = y.shape
+    rows, labels = x.reshape(size * n, -1), y.reshape(-1)
+    offsets = n * torch.arange(size)[:, None]
+    for epoch in range(orders.shape[1]):
+        order = torch.from_numpy(orders[:, epoch]) + offsets
+        for chosen in order.split(SAMPLES_PER_STEP, dim=1):
+            flat = chosen.reshape(-1)
+            inputs = rows.index_select(0, flat).view(*chosen.shape, -1)
+            target = labels.index_select(0, flat).view(chosen.shape)
+            optimizer.zero_grad()
+            losses = torch.nn.functional.binary_cross_entropy_with_logits(
+                networks(inputs)[..., 0], target, reduction="sum"
+            )
+            (losses / chosen.shape[1]).backward()
+            optimizer.step()
+    return networks
+
+
+def difference(ours: MiniModel, theirs: MiniModel) -> float:
+    """The largest, over all weights."""
+    pairs: list[tuple[Tensor, Tensor]] = list(
+        zip(ours.parameters(), theirs.parameters(), strict=True)
+    )
+    return max(float((a - b).detach().abs().max()) for a, b in pairs)
+
+
 def batch(epochs: int) -> None:
     """Train a batch of networks, data and random numbers included."""
-    replicates = range(BATCH)
-    dataset = mini_dataset([generator(1701, "data", r) for r in replicates], 100, 100)
-    networks = initial_networks(
-        (30, 16, 12, 10, 1), False, [generator(1701, "weights", r) for r in replicates]
-    )
-    orders = sample_orders([generator(1701, "train order", r) for r in replicates], epochs, 100)
-    with one_thread():
-        for _ in training_epochs(networks, dataset.x_train, dataset.y_train, orders, 32, 1e-3):
-            pass
+    drained(*stack_of(BATCH, epochs))
 
 
 def pruning() -> None:
@@ -197,10 +266,11 @@ def flattened() -> tuple[float, float]:
     network = thesis_cnn().eval()
     graph = channel_graph(network, x[:1])
     first = ChannelGraph(graph.groups[:1], graph.layers)
-    flattened_spectra(network, first, x[:100], 100)  # what libraries allocate once
+    batches = x.split(100)
+    flattened_spectra(network, first, batches[:1])  # what libraries allocate once
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
-    flattened_spectra(network, first, x, 100)
+    flattened_spectra(network, first, batches)
     taken = time.perf_counter() - start
     return taken, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3
 
@@ -224,10 +294,10 @@ def ordinary_training(x: Floats, y: Floats, epochs: int) -> None:
     for n_in, n_out in ((30, 16), (16, 12), (12, 10), (10, 1)):
         layers += [torch.nn.Linear(n_in, n_out, bias=False, dtype=torch.float64), torch.nn.ReLU()]
     network = torch.nn.Sequential(*layers[:-1])
-    optimizer = torch.optim.Adam(network.parameters(), 1e-3, ADAM_BETAS, ADAM_EPSILON)
+    optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE, ADAM_BETAS, ADAM_EPSILON)
     loss = torch.nn.BCEWithLogitsLoss()
     for _ in range(epochs):
-        for batch in torch.randperm(len(x)).split(32):
+        for batch in torch.randperm(len(x)).split(SAMPLES_PER_STEP):
             optimizer.zero_grad()
             loss(network(inputs[batch])[:, 0], labels[batch]).backward()
             optimizer.step()
@@ -242,4 +312,5 @@ if __name__ == "__main__":
         signals()
         selection()
         training()
+        autograd()
         pruning()

@@ -20,9 +20,9 @@ import click
 import numpy as np
 from PIL import Image
 
-from mini_exp.artifacts import write_bytes
-from mini_exp.datasets.cifar10 import CLASSES, FILES, TEST_FILE, TRAINING_FILES
 from mini_exp.errors import ArtifactError, MiniExpError
+from mini_exp.files import write_bytes
+from mini_exp.tasks.images.cifar10_files import CLASSES, FILES, TEST_FILE, TRAINING_FILES
 
 SEED = 10
 SIZE = (32, 32)
@@ -64,7 +64,7 @@ def record(label: str, content: bytes) -> bytes:
 def batches(source: Path) -> dict[str, list[bytes]]:
     """The records of every file, shuffled; the same whatever the order in the source."""
     records: dict[str, dict[PurePosixPath, bytes]] = {"train": {}, "test": {}}
-    found = set()
+    seen = set()
     for name, content in contents(source):
         split, label = ("", "", *name.parts)[-3:-1]
         if split not in records or label not in CLASSES:
@@ -76,8 +76,8 @@ def batches(source: Path) -> dict[str, list[bytes]]:
             records[split][name] = record(label, content)
         except ValueError as error:
             raise ArtifactError(f"{source}: {name}: {error}") from None
-        found.add(f"{split}/{label}")
-    missing = [f"{s}/{label}" for s in records for label in CLASSES if f"{s}/{label}" not in found]
+        seen.add(f"{split}/{label}")
+    missing = [f"{s}/{label}" for s in records for label in CLASSES if f"{s}/{label}" not in seen]
     if missing:
         raise ArtifactError(f"{source}: expected images of every class, none in {missing[0]}")
     rng = np.random.default_rng(SEED)

@@ -44,9 +44,10 @@ def explore(results: Results) -> None:
 
     # Which units stay, and how much of their layer's information they carry.
     for layer, kept in variant.selection.items():
-        k = len(kept.index_set)
-        ratio = kept.information_ratio[k - 1]
-        print(f"layer {layer}: keeps {k} units, 𝒞 = {ratio:.3f}: {kept.index_set.tolist()}")
+        ratio = kept.information_ratio[-1]
+        print(
+            f"layer {layer}: keeps {kept.width} units, 𝒞 = {ratio:.3f}: {kept.index_set.tolist()}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,21 +1,18 @@
-"""What people see at a terminal: the live display of a run, and tables."""
+"""The tables of ``show`` and ``run``, from CSV files alone."""
 
 from __future__ import annotations
 
 import csv
-import os
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
 
 import rich.box
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.live import Live
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from mini_exp.cli.terminal import new_console
+from mini_exp.compare.labels import widths_label
 from mini_exp.errors import ArtifactError
 
 STAGES = ("original", "compressed", "finetuned")
@@ -23,100 +20,8 @@ STAGES = ("original", "compressed", "finetuned")
 Texts = dict[str, str]
 Numbers = dict[str, float | None]  # None where there is nothing
 
-LONGEST_BAR = 30  # characters; shorter where the terminal is narrow,
-SHORTEST_BAR = 4  # and none below this
-NARROW = 72  # columns of a terminal below which names are not aligned
 
-
-def console() -> Console:
-    """Where everything goes: as it is, without a guess at what words mean."""
-    plain = bool(os.environ.get("NO_COLOR"))
-    return Console(
-        markup=False, emoji=False, highlight=False, color_system=None if plain else "auto"
-    )
-
-
-# The live display
-
-
-class LiveRun:
-    """The steps of a run: a line for each that has ended, and how far the present one is.
-
-    A context manager; ``say`` and ``watch`` are those of an ``Experiment``.
-    """
-
-    def __init__(self) -> None:
-        self._console = console()
-        self._running: _Running | None = None
-        # Drawn ten times a second by a thread of its own: training only leaves numbers.
-        self._live = Live(
-            console=self._console,
-            get_renderable=self._shown,
-            refresh_per_second=10,
-            transient=True,
-        )
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
-
-    def say(self, line: str) -> None:
-        """Print a line that stays."""
-        self._running = None
-        self._console.print(line, soft_wrap=True)
-
-    def watch(self, variant: str, step: str) -> _Running:
-        """Show a step as running, until the next line."""
-        self._running = _Running(variant, step)
-        return self._running
-
-    def _shown(self) -> RenderableType:
-        return self._running or ""
-
-
-class _Running:
-    """The step that is running; called after every epoch, if it trains."""
-
-    def __init__(self, variant: str, step: str) -> None:
-        self._names = (variant, step)
-        self._since = time.monotonic()
-        self._epoch: tuple[int, int, float] | None = None
-
-    def __call__(self, epoch: int, epochs: int, loss: float) -> None:
-        self._epoch = (epoch, epochs, loss)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """One line, cut where the terminal ends."""
-        variant, step = self._names
-        seconds = time.monotonic() - self._since
-        line = Text(no_wrap=True, overflow="crop")
-        if self._epoch is None:
-            line.append(f"{variant:16} {step:15} {seconds:6.2f} s")  # as it will stay
-        else:
-            epoch, epochs, loss = self._epoch
-            left = round(seconds / epoch * (epochs - epoch))
-            done = f"{epoch:{len(str(epochs))}}/{epochs}"
-            numbers = f"epoch {done}  loss {loss:.3f}  {left // 60}:{left % 60:02} left"
-            aligned = options.max_width >= NARROW
-            line.append(f"{variant:16} {step:8}  " if aligned else f"{variant} {step}  ")
-            room = min(options.max_width - len(line) - len(numbers) - 2, LONGEST_BAR)
-            if room >= SHORTEST_BAR:
-                bar = "-" if options.ascii_only else "━"
-                full = room * epoch // epochs
-                line.append(bar * full, "green")
-                line.append((bar if console.color_system else " ") * (room - full), "bright_black")
-                line.append("  ")
-            line.append(numbers)
-        yield line
-
-
-# Tables
-
-
-def show(directory: Path) -> None:
+def show_results(directory: Path) -> None:
     """Print what a results directory says: Table 1, then verdicts, then other pruners.
 
     Parameters
@@ -137,7 +42,7 @@ def show(directory: Path) -> None:
         (directory / "compare" / "differences.csv", show_differences),
     ):
         if file.is_file():
-            console().print()
+            new_console().print()
             function(file)
 
 
@@ -165,14 +70,14 @@ def show_table1(path: Path) -> None:
         exact = 0 if texts["measure"] == "parameters" else digits
         shown = (_fixed(numbers["n"], 0), *(_fixed(numbers[stage], exact) for stage in STAGES))
         groups.setdefault(texts["protocol"], []).append((texts["measure"], *shown))
-    console().print(_grouped("Table 1", ("n", *STAGES), groups))
+    new_console().print(_grouped("Table 1", ("n", *STAGES), groups))
 
     accuracies = [numbers for texts, numbers in rows if texts["measure"] == "accuracy"]
     sizes = sorted({row["n"] or 0 for row in accuracies})
     halves = [
         ((row[high] or 0) - (row[low] or 0)) / 2 for row in accuracies for low, high in bounds
     ]
-    console().print(
+    new_console().print(
         f"An accuracy on {' or '.join(f'{n:.0f}' for n in sizes)} test samples is worth "
         f"± {max(halves, default=0):.2f} (exact intervals: report)."
     )
@@ -195,20 +100,21 @@ def show_claims(path: Path) -> None:
             inner.add_row(Text(verdict, "bold"), Text(", ".join(variants)))
         table.add_row(claim, statement)
         table.add_row("", inner)
-    console().print("Claims of the thesis\n")
-    console().print(table)
+    new_console().print("Claims of the thesis\n")
+    new_console().print(table)
 
 
 def show_differences(path: Path) -> None:
     """Print what spectral pruning gains over other pruners."""
-    columns = (("widths", "stage", "other"), ("difference", "half"))
+    columns = (("rule", "exact", "stage", "other"), ("share", "difference", "half"))
     groups: dict[str, list[tuple[str, ...]]] = {}
     for texts, numbers in _rows(path, *columns, "compare CONFIG.yaml"):
+        widths = widths_label(texts["rule"], numbers["share"] or 0.0, texts["exact"] == "True")
         name = f"{texts['stage']}, {texts['other']}"
         shown = (_fixed(numbers["difference"], 1, "+"), _fixed(numbers["half"], 1))
-        groups.setdefault(texts["widths"], []).append((name, *shown))
-    console().print(_grouped("Spectral minus others", ("points", "±"), groups))
-    console().print(
+        groups.setdefault(widths, []).append((name, *shown))
+    new_console().print(_grouped("Spectral minus others", ("points", "±"), groups))
+    new_console().print(
         "Percentage points of test accuracy, on the same networks at the same widths; ± is half "
         "the confidence interval."
     )
@@ -258,7 +164,9 @@ def _rows(
         return rows
     # AttributeError and TypeError: a row that ends too early
     except (ValueError, KeyError, AttributeError, TypeError, csv.Error):
-        raise ArtifactError(f"{path}: damaged; `mini-exp {maker}` makes it anew") from None
+        raise ArtifactError(
+            f"{path}: damaged, or of another version; `mini-exp {maker}` makes it anew"
+        ) from None
 
 
 def _printable(text: str) -> str:
