@@ -7,12 +7,8 @@ import numpy.typing as npt
 
 from mini_exp.errors import DomainError, ShapeError
 from mini_exp.spectral import Floats, Integers
-from mini_exp.spectral.second_moment import RANK_TOLERANCE
-from mini_exp.spectral.stacks import checked_second_moment, power_of_two, quotient
-
-GAIN_TOLERANCE = 1e-8
-"""A unit whose residual is below this share of its own second moment ranks as if it gained 0: the
-picked units determine it but for a part in 10⁴, and gains lose digits with the square of Σ."""
+from mini_exp.spectral.residual import Residual
+from mini_exp.spectral.stacks import checked_second_moment, quotient
 
 TIE_TOLERANCE = 1e-12
 """Candidates whose 𝒞 lies this close to the best are tied: rounding must not break ties."""
@@ -22,6 +18,7 @@ def greedy_path(
     sigma: npt.ArrayLike,
     weight: npt.ArrayLike | None = None,
     n_picks: int | None = None,
+    information: float | None = None,
 ) -> tuple[Integers, Floats]:
     """Pick units one by one, each time the one with the largest information ratio 𝒞(J ∪ {j}).
 
@@ -36,6 +33,8 @@ def greedy_path(
         M, symmetric and positive semi-definite; the identity when omitted.
     n_picks : int, optional
         How many units to pick, m by default. Paths are nested: fewer picks are a prefix of more.
+    information : float, optional
+        Stop once 𝒞 is at least this, in every item of a stack.
 
     Returns
     -------
@@ -51,11 +50,11 @@ def greedy_path(
 
     Notes
     -----
-    A pivoted Cholesky factorisation Σ = LLᵀ + E grows by a column v = E_{·,j} / √E_{jj} per pick.
-    Picking j lowers tr(M E) by gain_j = (E M E)_{jj} / E_{jj}; numerators and diag(E) follow
-    each pick by an update in M v and E M v, so a pick costs O(m²), without an inverse. The ratio
-    after a pick is exact to rounding; the updated gains only rank the candidates. A unit whose
-    residual is below ``RANK_TOLERANCE``, such as a dead one, is never divided by.
+    The gains 𝒞(J ∪ {j}) − 𝒞(J) of all units follow each pick by an update (see ``Residual``), so
+    that a pick costs O(m²), mostly in matrix products, and all of them O(m³); where Σ has a low
+    rank r, O(m² r), since units that the picked ones determine are not told apart. The ratio after
+    a pick is exact to rounding; the updated gains only rank the candidates. A unit whose residual
+    is below ``RANK_TOLERANCE``, such as a dead one, is never divided by.
 
     References
     ----------
@@ -74,56 +73,30 @@ def greedy_path(
     n_picks = checked_picks(n_picks, m)
     leading = s.shape[:-2]
     s = s.reshape(-1, m, m)
-    n_stack = len(s)
-
-    # 𝒞 depends on the scale of neither Σ nor M; powers of two leave every digit as it is.
-    s = s / power_of_two(s)
-    full_weight = None if weight is None else np.asarray(weight, dtype=np.float64).reshape(s.shape)
-    if full_weight is not None:
-        full_weight = full_weight / power_of_two(full_weight)
-    row_of = np.arange(n_stack)
-    variance = np.diagonal(s, axis1=1, axis2=2).copy()
-    weighted = s if full_weight is None else full_weight @ s  # M Σ
-    total = np.trace(weighted, axis1=1, axis2=2)
-    diagonal = variance.copy()  # of E
-    numerator = np.einsum("rij,rij->rj", s, weighted)  # of the gains: diag(E M E)
-    factor = np.zeros((n_stack, m, n_picks))  # L
-    weighted_factor = np.zeros_like(factor)  # M L
-    dead = variance == 0
-    picked = np.zeros((n_stack, m), dtype=bool)
-    explained = np.zeros(n_stack)  # of tr(M Σ)
-    index_path = np.empty((n_stack, n_picks), dtype=np.int64)
-    information_ratio = np.empty((n_stack, n_picks))
-
+    w = None if weight is None else np.asarray(weight, dtype=np.float64).reshape(s.shape)
+    left = Residual(s, w, n_picks)  # 𝒞 depends on the scale of neither Σ nor M
+    dead = left.variance == 0
+    picked = np.zeros(dead.shape, dtype=bool)
+    index_path = np.empty((len(s), n_picks), dtype=np.int64)
+    information_ratio = np.empty((len(s), n_picks))
     for k in range(n_picks):
-        known = diagonal > GAIN_TOLERANCE * variance
-        gain = np.divide(numerator, diagonal, out=np.zeros_like(numerator), where=known)
-        gain = np.maximum(gain, 0.0)
-        ratio = quotient(explained[:, None] + gain, total[:, None])
+        if left.is_nothing:
+            rest = np.argsort(np.where(picked, 2, dead), axis=1, kind="stable")
+            index_path[:, k:] = rest[:, : n_picks - k]
+            information_ratio[:, k:] = quotient(left.explained, left.total)[:, None]
+            break
+        ratio = quotient(left.explained[:, None] + left.gains, left.total[:, None])
         live_left = (~picked & ~dead).any(axis=1, keepdims=True)
         ratio[picked | (dead & live_left)] = -np.inf
         j = first_of_best(ratio)
-
+        left.pick(j)
+        picked[np.arange(len(s)), j] = True
         index_path[:, k] = j
-        picked[row_of, j] = True
-        pivot = diagonal[row_of, j]
-        some = pivot > RANK_TOLERANCE * variance[row_of, j]
-        root = np.sqrt(np.where(some, pivot, np.inf))[:, None]
-        row = factor[row_of, j, :k, None]
-        v = (s[row_of, :, j] - (factor[:, :, :k] @ row)[:, :, 0]) / root
-        u = (weighted[row_of, :, j] - (weighted_factor[:, :, :k] @ row)[:, :, 0]) / root  # M v
-        v_u = (v * u).sum(axis=1, keepdims=True)
-        explained += v_u[:, 0]
-        information_ratio[:, k] = quotient(explained, total)
-        if k + 1 == n_picks:
+        information_ratio[:, k] = quotient(left.explained, left.total)
+        if information is not None and (information_ratio[:, k] >= information).all():
+            index_path, information_ratio = index_path[:, : k + 1], information_ratio[:, : k + 1]
             break
-
-        past = factor[:, :, :k].mT @ u[:, :, None]
-        e_u = (s @ u[:, :, None] - factor[:, :, :k] @ past)[:, :, 0]  # E M v
-        numerator -= 2 * v * e_u - v**2 * v_u
-        diagonal -= v**2
-        factor[:, :, k], weighted_factor[:, :, k] = v, u
-    shape = (*leading, n_picks)
+    shape = (*leading, index_path.shape[1])
     return index_path.reshape(shape), information_ratio.reshape(shape)
 
 

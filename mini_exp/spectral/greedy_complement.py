@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mini_exp.spectral import Floats, Integers
-from mini_exp.spectral.greedy import GAIN_TOLERANCE, checked_picks, first_of_best
+from mini_exp.spectral.greedy import checked_picks, first_of_best
+from mini_exp.spectral.residual import GAIN_TOLERANCE
 from mini_exp.spectral.second_moment import RANK_TOLERANCE
 from mini_exp.spectral.stacks import checked_second_moment, power_of_two, quotient
 
