@@ -26,6 +26,7 @@ import torch_pruning
 from torch import Tensor
 
 from mini_exp import prune
+from mini_exp.pruning.calibration import Example
 from mini_exp.pruning.flattened import flattened_spectra
 from mini_exp.pruning.graph import ChannelGraph
 from mini_exp.pruning.trace import channel_graph
@@ -264,7 +265,7 @@ def flattened() -> tuple[float, float]:
     """Seconds and megabytes for the spectrum of the first layer; in a process of its own."""
     x = torch.randn(2000, 3, 32, 32)
     network = thesis_cnn().eval()
-    graph = channel_graph(network, x[:1])
+    graph = channel_graph(network, Example((x[:1],), {}))
     first = ChannelGraph(graph.groups[:1], graph.layers)
     batches = x.split(100)
     flattened_spectra(network, first, batches[:1])  # what libraries allocate once

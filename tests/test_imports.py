@@ -15,7 +15,7 @@ TESTS = Path(__file__).parent
 # Each layer may import itself and the rows above it, not its neighbours.
 LEVELS = (
     ("errors",),
-    ("files", "seeds"),
+    ("files", "progress", "seeds"),
     ("spectral",),
     ("pruning",),
     ("tasks",),

@@ -75,7 +75,7 @@ class Candidate:
             return smaller, time.perf_counter() - started
         paths, seconds = self.ranking(pruner)
         started = time.perf_counter()
-        smaller = compressed_network(
+        smaller, _ = compressed_network(
             self.network,
             first_channels(paths, widths),
             self.moments.tensors,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from mini_exp.errors import DomainError, NetworkError, ShapeError
+from mini_exp.progress import Told
 
-Batches: TypeAlias = Iterable[Any]
+Batches: TypeAlias = Iterable[Any] | Callable[[nn.Module], Any]
+
+FEW_SAMPLES = 4
+"""Enough to see how a network is made, and whether another one does the same."""
 
 
 @contextlib.contextmanager
@@ -26,68 +31,247 @@ def eval_mode(network: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def inputs(network: nn.Module, batch: Any) -> Tensor:
-    """The input tensor of a batch, on the network's device."""
+@dataclass(frozen=True)
+class Example:
+    """What a network is called with."""
+
+    arguments: tuple[Any, ...]
+    named: Mapping[str, Any]
+
+    def output(self, network: nn.Module) -> Any:
+        """The network's output; the example keeps its values whatever the network does to them."""
+        return network(*_cloned(self.arguments), **_cloned(dict(self.named)))
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        values = [*self.arguments, *self.named.values()]
+        return [x for x in values if isinstance(x, Tensor)]
+
+    @property
+    def n_samples(self) -> int:
+        """The size of the first axis of the first tensor, at least 1."""
+        return next((max(len(x), 1) for x in self.tensors if x.ndim), 1)
+
+    def first(self, n: int) -> Example:
+        """The first n samples where all tensors have as many."""
+        sizes = {x.shape[:1] for x in self.tensors}
+        if len(sizes) != 1 or not all(x.ndim for x in self.tensors):
+            return self
+
+        def cut(value: Any) -> Any:
+            return value[:n] if isinstance(value, Tensor) else value
+
+        return Example(
+            tuple(map(cut, self.arguments)), {name: cut(x) for name, x in self.named.items()}
+        )
+
+    def __str__(self) -> str:
+        shapes = [f"{tuple(x.shape)} of {x.dtype}" for x in self.tensors]
+        return f"a batch {', '.join(shapes)}"
+
+
+def _cloned(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.clone()
+    if isinstance(value, dict):
+        return {key: _cloned(one) for key, one in value.items()}
+    return tuple(map(_cloned, value)) if type(value) is tuple else value
+
+
+def example_of(network: nn.Module, batch: Any) -> Example:
+    """What a network is called with for a batch, on the network's device.
+
+    A tensor, a tuple or list that begins with one (what follows are labels), or a mapping of
+    keyword arguments.
+
+    Raises
+    ------
+    ShapeError
+    """
+    device = next((parameter.device for parameter in network.parameters()), None)
+
+    def moved(x: Any) -> Any:
+        return x.to(device) if isinstance(x, Tensor) and device is not None else x
+
+    if isinstance(batch, Mapping):
+        if not any(isinstance(x, Tensor) for x in batch.values()):
+            raise ShapeError("expected batches with a tensor among their values, got none")
+        return Example((), {str(name): moved(x) for name, x in batch.items()})
     x = batch[0] if isinstance(batch, tuple | list) and len(batch) else batch
     if not isinstance(x, Tensor):
         raise ShapeError(
-            f"expected batches of tensors, or of tuples that begin with one, got {type(x).__name__}"
+            "expected batches of tensors, of tuples that begin with one, or of keyword "
+            f"arguments by name, got {type(x).__name__}"
         )
-    parameter = next(network.parameters(), None)
-    return x if parameter is None else x.to(parameter.device)
+    return Example((moved(x),), {})
 
 
-def evaluated(network: nn.Module, batch: Any) -> Tensor:
+def first_example(network: nn.Module, batches: Batches) -> Example:
+    """What the network is called with first.
+
+    Raises
+    ------
+    DomainError
+        If it is not called with a sample.
+    """
+    if callable(batches):
+        calls: list[Example] = []
+
+        def see(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+            calls.append(Example(_cloned(arguments), _cloned(named)))
+            raise _SeenError
+
+        handle = network.register_forward_pre_hook(see, with_kwargs=True)
+        try:
+            with contextlib.suppress(_SeenError), torch.no_grad(), eval_mode(network):
+                batches(network)
+        finally:
+            handle.remove()
+    else:
+        calls = [
+            example
+            for example in (example_of(network, batch) for batch in batches)
+            if any(x.ndim and len(x) for x in example.tensors)
+        ][:1]
+    if not calls:
+        raise DomainError("expected at least one calibration batch, got none")
+    return calls[0]
+
+
+def small_example(network: nn.Module, batches: Batches) -> Example:
+    """The first samples of what the network is called with first; all where it takes no fewer."""
+    example = first_example(network, batches)
+    few = example.first(FEW_SAMPLES)
+    with eval_mode(network), torch.no_grad():
+        try:
+            few.output(network)
+        except Exception:  # whatever the network's own code raises
+            return example
+    return few
+
+
+class _SeenError(Exception):
+    """The call has been seen; the rest need not run."""
+
+
+def repeatable(batches: Any, progress: bool = False) -> Batches:
+    """Batches that can be gone through several times; a tensor is one of them.
+
+    Raises
+    ------
+    ShapeError
+        If they are neither iterable nor a function.
+    """
+    if isinstance(batches, Tensor | Mapping):
+        batches = [batches]
+    if isinstance(batches, nn.Module):
+        raise ShapeError("expected the network first, then batches of tensors; got them swapped")
+    if not (isinstance(batches, Iterable) or callable(batches)):
+        raise ShapeError(f"expected batches of tensors, got {type(batches).__name__}")
+    if isinstance(batches, Iterator):
+        batches = list(batches)
+    return Told(batches, "prune: batch") if progress and isinstance(batches, Iterable) else batches
+
+
+def run_through(network: nn.Module, batches: Batches) -> None:
+    """Run a network on all batches, in the mode that it is in.
+
+    Raises
+    ------
+    NetworkError
+        If it does not take one.
+    """
+    if callable(batches):
+        batches(network)
+        return
+    for batch in batches:
+        evaluated(network, batch)
+
+
+def evaluated(network: nn.Module, batch: Any) -> Any:
     """The network's output for a batch, in the mode that it is in."""
-    x = inputs(network, batch)
+    example = example_of(network, batch)
     try:
-        y: Tensor = network(x)
-    except (RuntimeError, ValueError, TypeError) as error:
-        text = " ".join(str(error).split())
-        raise NetworkError(
-            f"the network does not take a batch {tuple(x.shape)} of {x.dtype}: {text}"
-        ) from None
-    return y
+        return network(*example.arguments, **example.named)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        raise NetworkError(f"the network does not take {example}: {described(error)}") from None
+
+
+def described(error: BaseException) -> str:
+    """An error's message in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 @torch.no_grad()
 def reestimate_batch_norm(network: nn.Module, batches: Batches) -> None:
-    """Replace every batch norm's running statistics by their averages over the batches.
+    """Give every batch norm the mean and variance of all calibration samples together.
 
     Parameters
     ----------
     network : nn.Module
-        Changed in place; its mode stays.
-    batches : iterable
-        Calibration batches.
+        Changed in place; its mode and the batch norms' counters stay.
+    batches : iterable or function
+        Calibration batches; those of a few samples weigh as little as these are.
+
+    Raises
+    ------
+    DomainError
+        If a batch norm sees a single value per channel.
 
     Notes
     -----
-    Dropout stays off; only batch norms see training mode. Averages over batches, each of equal
-    weight; a batch of one sample is left out.
+    Every batch is normalised by its own statistics, as in training, while those of all are
+    collected in float64; dropout stays off. The variance is the unbiased one, as PyTorch's is.
     """
-    norms = [
-        module
-        for module in network.modules()
+    statistics = {
+        module: _Statistics(name)
+        for name, module in network.named_modules()
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats
-    ]
-    if not norms:
+    }
+    if not statistics:
         return
-    momenta = [norm.momentum for norm in norms]
-    seen = 0
-    try:
-        with eval_mode(network):
-            for norm in norms:
-                norm.reset_running_stats()
-                norm.momentum = None  # the plain average
-                norm.train()
-            for batch in batches:
-                x = inputs(network, batch)
-                if len(x) > 1:  # one sample has no variance
-                    evaluated(network, x)
-                    seen += 1
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-    if not seen:
-        raise DomainError("batch norms: expected calibration batches of at least 2 samples")
+
+    def see(norm: Any, arguments: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
+        mean, variance = statistics[norm].add(arguments[0] if arguments else named["input"])
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(eval_mode(network))
+        for norm in statistics:
+            handle = norm.register_forward_pre_hook(see, with_kwargs=True)
+            stack.callback(handle.remove)
+        run_through(network, batches)
+    for norm, own in statistics.items():
+        if own.n and norm.running_mean is not None and norm.running_var is not None:
+            norm.running_mean.copy_(own.mean)
+            norm.running_var.copy_(own.unbiased_variance)
+
+
+class _Statistics:
+    """Mean and sum of squares about it, of what a batch norm has seen so far (Chan et al.)."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.n = 0
+        self.mean: Any = 0.0
+        self.squares: Any = 0.0
+
+    def add(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Add a batch (n, channels, …); its own mean and biased variance."""
+        values = x.double().movedim(1, 0).flatten(1)
+        n = values.shape[1]
+        mean, variance = values.mean(1), values.var(1, correction=0)
+        shift, total = mean - self.mean, self.n + n
+        self.squares = self.squares + variance * n + shift**2 * (self.n * n / total)
+        self.mean, self.n = self.mean + shift * (n / total), total
+        return mean, variance
+
+    @property
+    def unbiased_variance(self) -> Tensor:
+        if self.n < 2:
+            raise DomainError(
+                f"{self.name}: a batch norm needs calibration batches of at least 2 samples"
+            )
+        variance: Tensor = self.squares / (self.n - 1)
+        return variance

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -12,10 +11,13 @@ from torch import nn
 
 from mini_exp.errors import DomainError
 from mini_exp.pruning import surgery
-from mini_exp.pruning.calibration import Batches, reestimate_batch_norm
-from mini_exp.pruning.graph import Reader
+from mini_exp.pruning.calibration import Batches, reestimate_batch_norm, small_example
+from mini_exp.pruning.folding import fold, shift
+from mini_exp.pruning.graph import Reader, Slot
 from mini_exp.pruning.moments import TensorMoments, reader_moments
-from mini_exp.pruning.selection import GroupSelection, Selection
+from mini_exp.pruning.selection import Selection
+from mini_exp.pruning.trace import independent_copy
+from mini_exp.pruning.verification import agreement
 from mini_exp.pruning.widths import is_number
 from mini_exp.spectral import Integers
 from mini_exp.spectral.reconstruction import reconstruction_matrix
@@ -65,8 +67,8 @@ def compressed_network(
     moments: Mapping[str, TensorMoments],
     batches: Batches,
     compression: Compression,
-) -> nn.Module:
-    """A copy of the network with only the selected channels.
+) -> tuple[nn.Module, float]:
+    """A copy of the network with only the selected channels, checked against one with zeros.
 
     Parameters
     ----------
@@ -75,57 +77,93 @@ def compressed_network(
     selection : Selection
     moments : mapping
         As ``reader_moments`` returns it, by channel.
-    batches : iterable
+    batches : iterable or function
         Calibration batches, gone through again for batch norms, and for ``refit`` and
         ``sequential``.
     compression : Compression
 
     Returns
     -------
-    nn.Module
+    network : nn.Module
         In the mode of the given one; batch norms have statistics of the batches.
+    agreement : float
+        As ``verification.agreement`` gives it.
+
+    Raises
+    ------
+    NetworkError
+        If the smaller network does not do what the same network with zeros does.
 
     References
     ----------
     Sørby (2019), (4.1.1) and (4.1.2), per channel.
     """
-    smaller = copy.deepcopy(network)
-    reduced = [kept for kept in selection.groups if kept.width < kept.group.width]
-    for kept in reduced:
-        readers = kept.group.readers
-        if compression.weights == "slice":
-            for reader in readers:
-                surgery.slice_reader(smaller, reader, kept.index_set)
-        else:
+    masked = independent_copy(network)
+    if compression.weights == "reconstruct":
+        for readers in _readers_in_turn(selection):
             if compression.sequential:
-                moments = reader_moments(smaller, readers, batches, compression.refit, network)
+                moments = reader_moments(masked, readers, batches, compression.refit, network)
             elif compression.refit:
                 moments = reader_moments(network, readers, batches, by_weight=True)
-            for reader in readers:
-                _reconstruct(smaller, kept, reader, moments, compression)
-        surgery.shrink(smaller, kept, selection.rescale_dropout)
-    if reduced:
+            for reader in (reader for reader in readers if reader.folds):
+                _reconstruct(masked, selection, reader, moments, compression)
+    surgery.mask(masked, selection)
+    smaller = surgery.smaller_network(masked, selection)
+    error = agreement(smaller, masked, small_example(network, batches))
+    if any(kept.width < kept.group.width for kept in selection.groups):
         reestimate_batch_norm(smaller, batches)
-    return smaller
+    return smaller, error
+
+
+def _readers_in_turn(selection: Selection) -> list[list[Reader]]:
+    """Readers of what is reduced, each with the last of the groups that it reads."""
+    last: dict[Reader, int] = {}
+    for i, kept in enumerate(selection.groups):
+        if kept.width < kept.group.width:
+            last |= dict.fromkeys(kept.group.readers, i)
+    turns = range(len(selection.groups))
+    every = [[reader for reader, own in last.items() if own == i] for i in turns]
+    return [readers for readers in every if readers]
 
 
 def _reconstruct(
     network: nn.Module,
-    kept: GroupSelection,
+    selection: Selection,
     reader: Reader,
     moments: Mapping[str, TensorMoments],
     compression: Compression,
 ) -> None:
-    """Fold A_J into a reader, which reads the kept channels from here on."""
-    own = moments[reader.module if compression.refit else reader.tensor]
+    """Fold A_J into a reader, which gets zeros for all channels but the kept ones."""
+    own = moments.get(reader.weight if compression.refit else reader.tensor)
+    if own is None:  # not run on these batches
+        return
     second, cross = own.centred() if compression.intercept else (own.second_moment(), own.cross)
-    units = _units(kept.index_set, own.mean.shape[-1] // kept.group.width)
+    channels = _kept_channels(selection, reader)
+    units = _units(channels, own.mean.shape[-1] * max(reader.groups, 1) // reader.channels)
     matrix = reconstruction_matrix(second, units, compression.ridge, cross)
     if compression.intercept:
         kept_mean = np.take_along_axis(own.mean, units, axis=-1)
         offset = own.target_mean - (matrix @ kept_mean[..., None])[..., 0]
-        surgery.shift(network, reader, offset, compression.refit)
-    surgery.fold(network, reader, matrix, compression.refit)
+        shift(network, reader, offset, compression.refit)
+    fold(network, reader, matrix, units, compression.refit)
+
+
+def _kept_channels(selection: Selection, reader: Reader) -> Integers:
+    """Channels of a reader that stay, of all groups that it reads and of none: (..., k)."""
+    slots = [
+        surgery.KeptSlot(
+            Slot(reader.weight, reader.input_axis, reader.channels, reading.places),
+            kept.index_set,
+            kept.group.name,
+        )
+        for kept in selection.groups
+        for reading in kept.group.readings
+        if reading.reader == reader
+    ]
+    stays = surgery.stays(slots)
+    if reader.groups > 1:
+        stays = stays.reshape(reader.groups, -1)
+    return np.nonzero(stays)[-1].reshape(*stays.shape[:-1], -1)
 
 
 def _units(index_set: Integers, per_channel: int) -> Integers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from mini_exp.pruning.calibration import eval_mode
+from mini_exp.pruning.calls import Call
 from mini_exp.pruning.graph import ChannelGraph, Reader
+from mini_exp.pruning.moments import Watched
 from mini_exp.pruning.recipe import GroupMoments
 from mini_exp.spectral import Floats
 from mini_exp.spectral.second_moment import gram_spectrum
@@ -104,16 +107,10 @@ def _flat(network: nn.Module, reader: Reader, x: Tensor) -> Tensor:
     """What the reader reads of a batch, (n, units)."""
     seen: list[Tensor] = []
 
-    def stop(module: nn.Module, arguments: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
-        seen.append((arguments[0] if arguments else named["input"]).flatten(1))
+    def stop(key: str, reader: Reader, given: Tensor, call: Call) -> None:
+        seen.append(given.flatten(1))
         raise _ReachedError
 
-    module = network.get_submodule(reader.module)
-    handle = module.register_forward_pre_hook(stop, with_kwargs=True)
-    try:
+    with contextlib.suppress(_ReachedError), Watched(network, {reader.tensor: reader}, stop):
         network(x)
-    except _ReachedError:
-        pass
-    finally:
-        handle.remove()
     return seen[0]

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from mini_exp.errors import DomainError
-from mini_exp.pruning.calibration import Batches, eval_mode, evaluated
+from mini_exp.pruning.blocks import patches_of, rows_of
+from mini_exp.pruning.calibration import Batches, eval_mode, run_through
+from mini_exp.pruning.calls import Call, tensors_in
 from mini_exp.pruning.graph import Group, Reader
-from mini_exp.pruning.layers import kind_of
+from mini_exp.pruning.operations import COMPOSITES
 from mini_exp.spectral import Floats
 from mini_exp.spectral.second_moment import RunningMoments, Scale, symmetric_moment
 
@@ -27,7 +32,7 @@ class TensorMoments:
     ``target_sum`` are those of ψφᵀ and ψ; else both are None, for ψ = φ.
     """
 
-    second_sum: Floats  # (..., m, m)
+    second_sum: Floats  # (..., m, m), symmetric
     first_sum: Floats  # (..., m)
     n_rows: int  # samples times positions
     cross_sum: Floats | None = None  # (..., m, m)
@@ -35,7 +40,7 @@ class TensorMoments:
 
     def second_moment(self, scale: Scale = "mean") -> Floats:
         """Σ, (..., m, m)."""
-        return symmetric_moment(self.second_sum, self.n_rows, scale)
+        return self.second_sum / self.n_rows if scale == "mean" else self.second_sum
 
     @property
     def mean(self) -> Floats:
@@ -63,11 +68,24 @@ def group_second_moment(
 ) -> Floats:
     """Σ of a group, (..., m, m): the sum over the distinct tensors that its readers read.
 
-    A tensor whose second moment is zero adds nothing; the sum is symmetric.
+    A channel that has several places in a tensor counts with each of them. A tensor whose second
+    moment is zero adds nothing; the sum is symmetric.
     """
-    tensors = dict.fromkeys(reader.tensor for reader in group.readers)
-    total: Floats = np.sum([moments[name].second_moment(scale) for name in tensors], axis=0)
-    return total
+    distinct = {reading.reader.tensor: reading for reading in reversed(group.readings)}
+    parts = []
+    for key, reading in reversed(distinct.items()):
+        second = _whole(moments[key].second_moment(scale), reading.reader)
+        every = np.arange(second.shape[-1])
+        for entries in np.array(reading.places).T:
+            whole = np.array_equal(entries, every)
+            parts.append(second if whole else second[..., entries[:, None], entries])
+    result: Floats = functools.reduce(np.add, parts)
+    return result
+
+
+def _whole(second: Floats, reader: Reader) -> Floats:
+    """The second moment of all channels where it was taken within groups of them."""
+    return scipy.linalg.block_diag(*second) if reader.groups > 1 else second
 
 
 @torch.no_grad()
@@ -85,7 +103,8 @@ def reader_moments(
     network : nn.Module
         Runs in eval mode; its own mode is restored.
     readers : sequence of Reader
-    batches : iterable of (n, …) tensors, or of tuples that begin with one
+    batches : iterable or function
+        Positions that an ``attention_mask`` of the batch leaves out do not count.
     by_weight : bool
         One unit per weight of the reader (patches) instead of one per channel.
     target : nn.Module, optional
@@ -94,7 +113,7 @@ def reader_moments(
     Returns
     -------
     dict
-        From ``reader.tensor`` to ``TensorMoments``; from ``reader.module`` where ``by_weight``,
+        From ``reader.tensor`` to ``TensorMoments``; from ``reader.weight`` where ``by_weight``,
         since patches are the reader's own.
 
     Raises
@@ -112,42 +131,106 @@ def reader_moments(
     ----------
     Sørby (2019), appendix 8.1.
     """
-    sums: dict[str, RunningMoments] = {}
-    wanted: dict[str, Any] = {}
     first: dict[str, Reader] = {}
     for reader in readers:
-        first.setdefault(reader.module if by_weight else reader.tensor, reader)
+        first.setdefault(reader.weight if by_weight else reader.tensor, reader)
+    sums: dict[str, RunningMoments] = {}
+    wanted: dict[str, list[Any]] = {}
 
-    def units(x: Tensor, reader: Reader, module: nn.Module) -> Any:
-        kind = kind_of(module)
-        if by_weight:
-            return kind.patches(reader.module, module, x, reader.channels)
-        return kind.rows(x, reader.channels)
+    mask: list[Tensor] = []
 
-    def remember(key: str, reader: Reader, module: nn.Module, x: Tensor) -> None:
-        wanted[key] = units(x.clone(), reader, module)  # a later operation may work in place
+    def note_mask(module: nn.Module, arguments: Any, named: dict[str, Any]) -> None:
+        mask[:] = [x for name, x in named.items() if name == "attention_mask" and x is not None]
 
-    def take(key: str, reader: Reader, module: nn.Module, x: Tensor) -> None:
+    def units(reader: Reader, x: Tensor, call: Call) -> Any:
+        for kept in mask:
+            if x.ndim == 3 and kept.shape == x.shape[:2]:  # padded positions do not count
+                x = x[kept.bool()]
+        return patches_of(x, reader, call) if by_weight else rows_of(x, reader)
+
+    def remember(key: str, reader: Reader, x: Tensor, call: Call) -> None:
+        own = units(reader, x.clone(), call)  # a later operation may work in place
+        wanted.setdefault(key, []).append(own)
+
+    def take(key: str, reader: Reader, x: Tensor, call: Call) -> None:
+        aim = wanted[key].pop(0) if target is not None else None
         with np.errstate(over="ignore", invalid="ignore"):  # checked at the end
-            sums.setdefault(key, RunningMoments()).add(
-                units(x, reader, module), wanted.pop(key, None)
-            )
+            sums.setdefault(key, RunningMoments()).add(units(reader, x, call), aim)
 
+    watched = Watched(network, first, take)
+    modes: list[TorchFunctionMode] = [watched]
+    runs: nn.Module = network
+    if target is not None:
+        modes.append(Watched(target, first, remember))
+        runs = _Pair(target, network)
     with contextlib.ExitStack() as stack:
-        for one in (network, target):
-            if one is not None:
-                stack.enter_context(eval_mode(one))
-        for key, reader in first.items():
-            if target is not None:
-                stack.enter_context(_hooked(target, key, reader, remember))
-            stack.enter_context(_hooked(network, key, reader, take))
-        for batch in batches:
-            if target is not None:
-                evaluated(target, batch)
-            evaluated(network, batch)
+        stack.enter_context(eval_mode(runs))
+        for mode in modes:
+            stack.enter_context(mode)
+        hook = runs.register_forward_pre_hook(note_mask, with_kwargs=True)
+        stack.callback(hook.remove)
+        run_through(runs, batches)
     if not sums:
         raise DomainError("expected at least one calibration batch, got none")
     return {key: _moments(first[key].module, total) for key, total in sums.items()}
+
+
+class _Pair(nn.Module):
+    """Two networks, one after the other, of which the second answers."""
+
+    def __init__(self, first: nn.Module, second: nn.Module) -> None:
+        super().__init__()
+        self.first, self.second = first, second
+
+    def forward(self, *arguments: Any, **named: Any) -> Any:
+        self.first(*arguments, **named)
+        return self.second(*arguments, **named)
+
+
+class Watched(TorchFunctionMode):
+    """Shows what the readers of a network read, each time that they do.
+
+    Parameters
+    ----------
+    network : nn.Module
+    readers : mapping
+        By the key under which they are shown.
+    see : function of key, reader, input and call
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        readers: Mapping[str, Reader],
+        see: Callable[[str, Reader, Tensor, Call], None],
+    ) -> None:
+        super().__init__()
+        self.see = see
+        self.readers: dict[tuple[int, str], list[tuple[str, Reader]]] = {}
+        for key, reader in readers.items():
+            weight = network.get_parameter(reader.weight)
+            self.readers.setdefault((id(weight), reader.operation), []).append((key, reader))
+        self.operations = {reader.operation for reader in readers.values()}
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        call = Call.of(func, args, kwargs or {})
+        if call.name in COMPOSITES:
+            with self:
+                return COMPOSITES[call.name](*call.args, **call.kwargs)
+        if call.name in self.operations:
+            given = list(tensors_in((call.args, call.kwargs)))
+            for at, weight in enumerate(given):
+                for tensor in (weight, weight._base):
+                    for key, reader in self.readers.get((id(tensor), call.name), ()):
+                        if reader.weight_at == at and reader.moved == (tensor is not weight):
+                            self.see(key, reader, given[reader.input_at], call)
+        return func(*args, **(kwargs or {}))
 
 
 def _moments(name: str, sums: RunningMoments) -> TensorMoments:
@@ -156,6 +239,7 @@ def _moments(name: str, sums: RunningMoments) -> TensorMoments:
         raise DomainError("expected at least one calibration sample, got none")
     if not np.isfinite(second).all():
         raise DomainError(f"{name}: its inputs or their squares are not finite")
+    second = symmetric_moment(second, sums.n_samples, "sum")
     if sums.cross is None:
         return TensorMoments(second, _array(sums.first), sums.n_samples)
     return TensorMoments(
@@ -170,21 +254,3 @@ def _moments(name: str, sums: RunningMoments) -> TensorMoments:
 def _array(values: Any) -> Floats:
     array: Floats = values.cpu().numpy() if isinstance(values, Tensor) else values
     return array
-
-
-@contextlib.contextmanager
-def _hooked(
-    network: nn.Module,
-    key: str,
-    reader: Reader,
-    see: Callable[[str, Reader, nn.Module, Tensor], None],
-) -> Iterator[None]:
-    def hook(module: nn.Module, arguments: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
-        see(key, reader, module, arguments[0] if arguments else named["input"])
-
-    module = network.get_submodule(reader.module)
-    handle = module.register_forward_pre_hook(hook, with_kwargs=True)
-    try:
-        yield
-    finally:
-        handle.remove()

@@ -6,9 +6,9 @@ import dataclasses
 
 from torch import nn
 
+from mini_exp.pruning.folding import output_matrix
 from mini_exp.pruning.graph import Group
 from mini_exp.pruning.selection import GroupPath
-from mini_exp.pruning.surgery import output_matrix
 from mini_exp.spectral import Floats
 from mini_exp.spectral.exhaustive import MAX_ENUMERATED_WIDTH, Scope, exhaustive_optimum
 from mini_exp.spectral.greedy import greedy_path
@@ -18,9 +18,15 @@ from mini_exp.spectral.output_weight import output_aware_weight, scaled_output_m
 
 
 def greedy_group_path(
-    network: nn.Module, group: Group, sigma: Floats, theta: float, scope: Scope = "full"
+    network: nn.Module,
+    group: Group,
+    sigma: Floats,
+    theta: float,
+    scope: Scope = "full",
+    n_picks: int | None = None,
+    information: float | None = None,
 ) -> GroupPath:
-    """All channels of a group in greedy order.
+    """Channels of a group in greedy order.
 
     Parameters
     ----------
@@ -33,6 +39,10 @@ def greedy_group_path(
         scaled to trace m.
     scope : {"full", "complement"}
         All units, or the published choice: the units outside J, with unit weight.
+    n_picks : int, optional
+        How many are needed; all m where it is not given.
+    information : float, optional
+        Of scope "full": no more are needed once 𝒞 is at least this.
 
     Notes
     -----
@@ -44,9 +54,10 @@ def greedy_group_path(
     """
     z, scale = scaled_output_matrix(output_matrix(network, group))
     if scope == "complement":
-        index_path, ratio = greedy_complement_path(sigma)
+        index_path, ratio = greedy_complement_path(sigma, n_picks)
     else:
-        index_path, ratio = greedy_path(sigma, output_aware_weight(z, theta))
+        weight = output_aware_weight(z, theta)
+        index_path, ratio = greedy_path(sigma, weight, n_picks, information)
     return GroupPath(group, index_path, ratio, scale)
 
 

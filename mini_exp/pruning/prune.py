@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
+import torch
 from torch import nn
 
-from mini_exp.errors import DomainError, MiniExpError, ShapeError, named
-from mini_exp.pruning.calibration import Batches
+from mini_exp.errors import ConfigError, DomainError, MiniExpError, NetworkError, named
+from mini_exp.pruning.calibration import Batches, repeatable
 from mini_exp.pruning.compression import Compression, compressed_network
+from mini_exp.pruning.constraints import Attention
 from mini_exp.pruning.recipe import (
-    greedy_paths,
-    group_moments,
     prunable_graph,
+    second_moments,
+    selected_channels,
     warn_of_few_samples,
 )
-from mini_exp.pruning.selection import Selection, first_channels
-from mini_exp.pruning.widths import WidthRule, chosen_widths, is_number
+from mini_exp.pruning.selection import Selection
+from mini_exp.pruning.widths import WidthRule, is_number
 
 
 def prune(
     network: nn.Module,
     batches: Batches,
     *,
-    keep: float | None = None,
+    keep: float | Mapping[str, float] | None = None,
     widths: Mapping[str, int] | Sequence[int] | None = None,
     parameters: float | None = None,
     flops: float | None = None,
     information: float | None = None,
+    round_to: int = 1,
+    exclude: Sequence[str | nn.Module] = (),
+    tied: bool = True,
+    heads: bool = False,
+    entries: bool = False,
+    strict: bool = False,
     theta: float = 0.5,
     weights: Literal["reconstruct", "slice"] = "reconstruct",
     ridge: float = 1e-6,
@@ -36,25 +45,30 @@ def prune(
     refit: bool = False,
     sequential: bool = False,
     rescale_dropout: bool = False,
-    tied: bool = True,
+    progress: bool = False,
 ) -> tuple[nn.Module, Selection]:
     """A smaller network by spectral pruning: fewer channels, the next layers adjusted.
 
     Every group of channels is picked greedily by how much of all channels, and of what the next
     layers read, it restores (4.1.7); the next layers' weights are multiplied by the matrix A_J
-    that restores the removed ones (4.1.1).
+    that restores the removed ones (4.1.1). The result is checked against the same network with
+    zeros in place of what was removed.
 
     Parameters
     ----------
     network : nn.Module
-        Traceable by torch.fx: Linear, Conv2d (groups 1), BatchNorm, element-wise activations,
-        pooling, flatten, dropout and residual sums. Not changed; statistics are taken in eval
-        mode whatever its mode.
-    batches : iterable of (n, …) tensors, or of tuples that begin with one
-        Calibration samples, on the scale of the training inputs: a list or a DataLoader; an
+        Any that runs on a batch in eval mode: it is run once on labels to see which channels
+        belong together. What passes through an operation that is not covered stays whole, and the
+        selection says why. Not changed; statistics are taken in eval mode whatever its mode.
+    batches : iterable or function
+        Calibration samples, on the scale of the training inputs, as a list, a DataLoader or a
+        tensor, which is one batch. A batch is a tensor (n, …), a tuple that begins with one (labels
+        follow) or a mapping of keyword arguments, where positions that an ``attention_mask`` leaves
+        out do not count. A function is called with a network, which it runs on all samples. An
         iterator is read into memory. 2000 images are a good number; labels are not needed.
-    keep : float, optional
-        Share of every group to keep, in (0, 1].
+    keep : float or mapping, optional
+        Share of every group to keep, in (0, 1]; or shares by pattern of the groups' names, such as
+        ``{"layer4.*": 0.5}`` (others stay whole).
     widths : mapping or list, optional
         Channels to keep by group, named after the layer that writes it (others stay whole), or of
         all groups in order.
@@ -65,6 +79,18 @@ def prune(
     information : float, optional
         α in (0, 1]: of every group the fewest channels with 𝒞 ≥ α. Exactly one of the
         five is given.
+    round_to : int
+        Widths in multiples of it.
+    exclude : list of str or nn.Module
+        Modules, or patterns of their names, none of whose weights changes its size.
+    tied : bool
+        Prune channels tied by skip connections as well, each stage as one group.
+    heads : bool
+        Prune whole heads of attention as well, where the network runs with fewer.
+    entries : bool
+        Prune the same entries of all heads instead: of queries, keys and values.
+    strict : bool
+        Refuse a network of which something has to stay whole.
     theta : float
         θ in [0, 1]: 1 looks at the channels alone, 0 at what the next layers read.
     weights : {"reconstruct", "slice"}
@@ -79,20 +105,22 @@ def prune(
         Estimate from the activations of the network pruned so far: a pass per group.
     rescale_dropout : bool
         Multiply dropout probabilities by the kept share.
-    tied : bool
-        Prune channels tied by skip connections as well, each stage as one group.
+    progress : bool
+        Tell on stderr which batch is read.
 
     Returns
     -------
     network : nn.Module
         Of the same class, in the same mode, with batch norm statistics of the batches.
     selection : Selection
-        Widths and index sets by group; with a budget, how far from the best possible they may be.
+        Widths and index sets by group, and what was left whole and why; printed, it is a table.
+        With a budget, how far from the best possible the widths may be.
 
     Raises
     ------
     NetworkError
-        If the network holds something that is not covered, naming it.
+        If it is no plain network of its own parameters, if nothing can be pruned, or if the result
+        fails the check, naming the module.
     ConfigError, DomainError, ShapeError
 
     Warns
@@ -102,27 +130,43 @@ def prune(
 
     Notes
     -----
-    One pass over the batches, two if there are batch norms, O(n p m²) for m channels and p
+    Some runs of a few samples to see how the network is made and to check the result; one pass over
+    the batches, two if there are batch norms, O(n p m²) for m channels and p
     positions, and O(m³) per group.
 
     References
     ----------
     Sørby (2019), chapter 4; Suzuki et al., arXiv 1808.08558.
     """
-    with named("prune", (MiniExpError,)):
-        rule = WidthRule(keep, widths, parameters, flops, information)
+    with named("prune", (MiniExpError,)), torch.inference_mode(False), torch.no_grad():
+        rule = WidthRule(keep, widths, parameters, flops, information, round_to)
         if not (is_number(theta) and 0 <= theta <= 1):
             raise DomainError(f"theta: expected θ in [0, 1], got {theta!r}")
+        flags = {
+            "tied": tied,
+            "heads": heads,
+            "entries": entries,
+            "strict": strict,
+            "rescale_dropout": rescale_dropout,
+            "progress": progress,
+        }
+        for name, value in flags.items():
+            if not isinstance(value, bool):
+                raise DomainError(f"{name}: expected True or False, got {value!r}")
+        if heads and entries:
+            raise ConfigError("expected one of heads and entries, got both")
+        attention: Attention = "heads" if heads else "entries" if entries else "whole"
         compression = Compression(weights, ridge, intercept, refit, sequential)
-        if not isinstance(batches, Iterable):
-            raise ShapeError(f"expected batches of tensors, got {type(batches).__name__}")
-        if isinstance(batches, Iterator):
-            batches = list(batches)
-        graph = prunable_graph(network, batches, tied)
-        moments = group_moments(network, graph, batches)
-        paths = greedy_paths(network, graph, moments.sigma, theta)
-        chosen, gap = chosen_widths(rule, network, graph, moments.eigenvalues, paths, intercept)
-        selection = first_channels(paths, chosen, rescale_dropout, gap)
-        warn_of_few_samples(selection, moments.tensors)
-        smaller = compressed_network(network, selection, moments.tensors, batches, compression)
+        batches = repeatable(batches, progress)
+        graph = prunable_graph(network, batches, tied, attention, exclude)
+        if strict and graph.frozen:
+            one = graph.frozen[0]
+            raise NetworkError(f"strict: {one.name} has to stay whole: {one.reason}")
+        tensors, sigma = second_moments(network, graph, batches)
+        selection = selected_channels(
+            rule, network, graph, sigma, theta, intercept, rescale_dropout
+        )
+        warn_of_few_samples(selection, tensors)
+        smaller, error = compressed_network(network, selection, tensors, batches, compression)
+        selection = replace(selection, layers=graph.layers, frozen=graph.frozen, agreement=error)
         return smaller, selection

@@ -6,21 +6,25 @@ Each function is one stage; ``prune``, the steps, ``compare`` and ``study`` call
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from torch import nn
 
-from mini_exp.errors import DomainError, NetworkError
-from mini_exp.pruning.calibration import Batches, inputs
+from mini_exp.errors import ConfigError, DomainError
+from mini_exp.pruning.calibration import Batches, small_example
+from mini_exp.pruning.constraints import Attention
 from mini_exp.pruning.graph import ChannelGraph
 from mini_exp.pruning.moments import TensorMoments, group_second_moment, reader_moments
 from mini_exp.pruning.paths import greedy_group_path
-from mini_exp.pruning.selection import GroupPath, Selection
-from mini_exp.pruning.trace import channel_graph
-from mini_exp.spectral import Floats
+from mini_exp.pruning.selection import GroupPath, Selection, first_channels
+from mini_exp.pruning.trace import channel_graph, check_network
+from mini_exp.pruning.trial import runnable_graph
+from mini_exp.pruning.widths import WidthRule, chosen_widths
+from mini_exp.spectral import Floats, Integers
 from mini_exp.spectral.exhaustive import Scope
-from mini_exp.spectral.second_moment import Scale, spectrum
+from mini_exp.spectral.second_moment import Scale, descending_eigenvalues, spectrum
 
 
 @dataclass(frozen=True)
@@ -42,35 +46,97 @@ class GroupMoments:
     eigenvectors: Mapping[str, Floats]
 
 
-def prunable_graph(network: nn.Module, batches: Batches, tied: bool = True) -> ChannelGraph:
-    """The groups of a network that takes such batches; without tied ones where not wanted.
+def prunable_graph(
+    network: nn.Module,
+    batches: Batches,
+    tied: bool = True,
+    attention: Attention = "whole",
+    exclude: Sequence[str | nn.Module] = (),
+) -> ChannelGraph:
+    """The groups of a network that takes such batches.
+
+    Parameters
+    ----------
+    network : nn.Module
+    batches : iterable or function
+    tied : bool
+        Groups that several layers write as well.
+    attention : {"whole", "heads", "entries"}
+        What may be removed of attention.
+    exclude : sequence
+        Modules, or patterns of their names, that stay as they are.
 
     Raises
     ------
     DomainError
         If there is no batch, or nothing to prune.
+    ConfigError
+        If no module is called as a pattern says.
     NetworkError
     """
-    if not isinstance(network, nn.Module):
-        raise NetworkError(f"expected a network (nn.Module), got {type(network).__name__}")
-    tensors = (inputs(network, batch) for batch in batches)
-    first = next((x for x in tensors if x.ndim and len(x)), None)
-    if first is None:
-        raise DomainError("expected at least one calibration batch, got none")
-    graph = channel_graph(network, first)
-    if not tied:
-        graph = graph.without_tied()
+    check_network(network)
+    example = small_example(network, batches)
+    graph = channel_graph(network, example, attention)
+    left = {
+        group.name: "tied to others, which was not wanted"
+        for group in graph.groups
+        if not tied and len(group.writers) > 1
+    }
+    graph = graph.without(excluded(network, graph, exclude) | left)
+    graph = runnable_graph(network, example, graph)
     if not graph.groups:
-        raise DomainError("expected a layer between input and output to prune, got none")
+        why = "; ".join(f"{one.name}: {one.reason}" for one in graph.frozen[:3])
+        raise DomainError(
+            "expected a layer between input and output to prune, got none"
+            + (f" ({why})" if why else "")
+        )
     return graph
+
+
+def excluded(
+    network: nn.Module, graph: ChannelGraph, exclude: Sequence[str | nn.Module]
+) -> dict[str, str]:
+    """Groups with entries in a module that is to stay as it is, and why they do.
+
+    Raises
+    ------
+    ConfigError
+        If no module is called as a pattern says.
+    """
+    if isinstance(exclude, str) or not isinstance(exclude, Sequence):
+        raise ConfigError(f"exclude: expected a list of modules or names, got {exclude!r}")
+    modules = dict(network.named_modules())
+    names: set[str] = set()
+    for one in exclude:
+        own = [name for name, module in modules.items() if module is one]
+        if isinstance(one, str):
+            own = [name for name in modules if name and fnmatchcase(name, one)]
+        if not own:
+            raise ConfigError(f"exclude: {one!r}: no such module in {type(network).__name__}")
+        names |= set(own)
+    left = {}
+    for group in graph.groups:
+        for slot in group.slots:
+            owners = [name for name in names if f"{slot.module}.".startswith(f"{name}.")]
+            if owners:
+                left[group.name] = f"{owners[0]} is excluded"
+    return left
+
+
+def second_moments(
+    network: nn.Module, graph: ChannelGraph, batches: Batches, scale: Scale = "mean"
+) -> tuple[dict[str, TensorMoments], dict[str, Floats]]:
+    """What the readers read and Σ of every group (8.1), in one pass over the batches."""
+    tensors = reader_moments(network, graph.readers, batches)
+    sigma = {group.name: group_second_moment(group, tensors, scale) for group in graph.groups}
+    return tensors, sigma
 
 
 def group_moments(
     network: nn.Module, graph: ChannelGraph, batches: Batches, scale: Scale = "mean"
 ) -> GroupMoments:
     """Second moments of every group and their spectra (8.1), in one pass over the batches."""
-    tensors = reader_moments(network, graph.readers, batches)
-    sigma = {group.name: group_second_moment(group, tensors, scale) for group in graph.groups}
+    tensors, sigma = second_moments(network, graph, batches, scale)
     spectra = {name: spectrum(one) for name, one in sigma.items()}
     return GroupMoments(
         tensors,
@@ -86,11 +152,44 @@ def greedy_paths(
     sigma: Mapping[str, Floats],
     theta: float,
     scope: Scope = "full",
+    widths: Integers | None = None,
+    information: float | None = None,
 ) -> list[GroupPath]:
-    """All channels of every group in greedy order (4.1.7)."""
+    """Channels of every group in greedy order (4.1.7): all, or as many as are needed."""
+    n_picks = [None] * len(graph.groups) if widths is None else widths.tolist()
     return [
-        greedy_group_path(network, group, sigma[group.name], theta, scope) for group in graph.groups
+        greedy_group_path(network, group, sigma[group.name], theta, scope, n, information)
+        for group, n in zip(graph.groups, n_picks, strict=True)
     ]
+
+
+def selected_channels(
+    rule: WidthRule,
+    network: nn.Module,
+    graph: ChannelGraph,
+    sigma: Mapping[str, Floats],
+    theta: float,
+    intercept: bool = False,
+    rescale_dropout: bool = False,
+) -> Selection:
+    """What a rule keeps of every group, without a pick or a spectrum that it does not need.
+
+    Raises
+    ------
+    ConfigError, DomainError
+    """
+    spectra: dict[str, Floats] = {}
+    paths: list[GroupPath] = []
+    if rule.information is not None:
+        # A width that is rounded up afterwards may need more picks than the information.
+        enough = rule.information if rule.round_to == 1 else None
+        paths = greedy_paths(network, graph, sigma, theta, information=enough)
+    elif rule.has_budget:
+        spectra = {name: descending_eigenvalues(one) for name, one in sigma.items()}
+    widths, gap = chosen_widths(rule, network, graph, spectra, paths, intercept)
+    if rule.information is None:
+        paths = greedy_paths(network, graph, sigma, theta, widths=widths)
+    return first_channels(paths, widths, rescale_dropout, gap)
 
 
 def warn_of_few_samples(selection: Selection, tensors: Mapping[str, TensorMoments]) -> None:

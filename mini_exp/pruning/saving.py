@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import safetensors.torch
+import torch
 from torch import Tensor, nn
 
 from mini_exp import files
 from mini_exp.errors import ArtifactError
-from mini_exp.pruning.graph import Group, Reader
-from mini_exp.pruning.layers import is_weighted
-from mini_exp.pruning.operations import BATCH_NORMS
-from mini_exp.pruning.selection import GroupPath, GroupSelection, Selection
-from mini_exp.pruning.surgery import smaller_network, with_new_biases
-from mini_exp.spectral import Floats
+from mini_exp.pruning.selection import Selection
+from mini_exp.pruning.selection_file import parsed_selection, selection_bytes
+from mini_exp.pruning.surgery import owner, smaller_network, with_new_biases
 
 WEIGHTS = "network.safetensors"
 SELECTION = "selection.json"
@@ -101,114 +96,53 @@ def restored_network(
     """
     if selection is not None:
         network = with_new_biases(smaller_network(network, selection), state)
+    shared = _shared_parameters(network)
     try:
         network.load_state_dict(state, assign=True)
     except RuntimeError as error:
         raise ArtifactError(
             f"{source}: does not fit {type(network).__name__}: {' '.join(str(error).split())}"
         ) from None
+    for first, *others in shared:
+        for name in others:
+            module, attribute = owner(network, name)
+            setattr(module, attribute, network.get_parameter(first))
     return network
 
 
+def _shared_parameters(network: nn.Module) -> list[list[str]]:
+    """Names of the same parameter, which modules share."""
+    names: dict[int, list[str]] = {}
+    for name, parameter in network.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
+    return [several for several in names.values() if len(several) > 1]
+
+
 def state_bytes(state: Mapping[str, Tensor]) -> bytes:
-    """Parameters and buffers by name, as safetensors."""
+    """Parameters and buffers by name, as safetensors.
+
+    Raises
+    ------
+    ArtifactError
+        If the state holds something else, as ``get_extra_state`` may give it.
+    """
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise ArtifactError(
+                f"{name}: expected a state of tensors, got {type(value).__name__}; keep it in a "
+                "buffer instead"
+            )
     return safetensors.torch.save(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+        {
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in state.items()
+        }
     )
 
 
 def parsed_state(content: bytes) -> dict[str, Tensor]:
     """What ``state_bytes`` made."""
     return dict(sorted(safetensors.torch.load(content).items()))
-
-
-def selection_bytes(selection: Selection) -> bytes:
-    """Which channels of a network stay, and which modules write, normalise and read them."""
-    layers = [
-        {
-            "layer": number,
-            **dataclasses.asdict(kept.group),
-            "units": kept.group.width,
-            "width": kept.width,
-            "indices": kept.index_path.tolist(),
-            "information": kept.information_ratio.tolist(),
-            "path": kept.path.index_path.tolist(),
-            "path_information": kept.path.information_ratio.tolist(),
-            "output_scale": _number(kept.path.output_scale),
-            "losses": _lists(kept.path.losses),
-            "exhaustive": _lists(kept.path.exhaustive),
-        }
-        for number, kept in enumerate(selection.groups, start=1)
-    ]
-    content = {"rescale_dropout": selection.rescale_dropout, "gap": selection.gap, "layers": layers}
-    return (json.dumps(content, indent=1) + "\n").encode()
-
-
-def parsed_selection(content: bytes) -> Selection:
-    """What ``selection_bytes`` made; any error of a parser where it is not that."""
-    saved = json.loads(content)
-    groups = tuple(map(_parsed_layer, saved["layers"]))
-    for kind in ("writers", "batch_norms", "readers"):
-        names = [str(name) for kept in groups for name in getattr(kept.group, kind)]
-        if len(set(names)) < len(names):
-            raise ValueError(f"expected each layer once among the {kind}")
-    if not isinstance(saved["rescale_dropout"], bool):
-        raise ValueError("expected rescale_dropout true or false")
-    gap = saved["gap"]
-    return Selection(groups, saved["rescale_dropout"], None if gap is None else float(gap))
-
-
-def _parsed_layer(entry: Mapping[str, Any]) -> GroupSelection:
-    group = Group(
-        name=str(entry["name"]),
-        width=int(entry["units"]),
-        writers=tuple(map(str, entry["writers"])),
-        batch_norms=tuple(map(str, entry["batch_norms"])),
-        dropouts=tuple(map(str, entry["dropouts"])),
-        readers=tuple(
-            Reader(
-                str(reader["module"]),
-                str(reader["tensor"]),
-                int(reader["channels"]),
-                int(reader["positions"]),
-            )
-            for reader in entry["readers"]
-        ),
-    )
-    index_path, indices = entry["path"], entry["indices"]
-    if not indices or {type(index) for index in (*indices, *index_path)} != {int}:
-        raise ValueError(f"{group.name}: expected indices")
-    if sorted(index_path) != list(range(group.width)):
-        raise ValueError(f"{group.name}: expected distinct indices below {group.width}")
-    if index_path[: len(indices)] != indices:
-        raise ValueError(f"{group.name}: expected indices that begin the path")
-    information = entry["path_information"]
-    if len(information) != group.width or information[: len(indices)] != entry["information"]:
-        raise ValueError(f"{group.name}: expected as much information as indices")
-    if entry["width"] != len(indices):
-        raise ValueError(f"{group.name}: expected as many indices as its width")
-    scale = entry["output_scale"]
-    path = GroupPath(
-        group,
-        np.array(index_path),
-        np.array(information, dtype=np.float64),
-        None if scale is None else np.asarray(scale, dtype=np.float64),
-        _arrays(entry["losses"]),
-        _arrays(entry["exhaustive"]),
-    )
-    return GroupSelection(path, len(indices))
-
-
-def _number(value: Floats | None) -> float | None:
-    return None if value is None else float(value)
-
-
-def _lists(columns: Mapping[str, Floats]) -> dict[str, list[float]]:
-    return {name: column.tolist() for name, column in columns.items()}
-
-
-def _arrays(columns: Mapping[str, Any]) -> dict[str, Floats]:
-    return {str(name): np.array(column, dtype=np.float64) for name, column in columns.items()}
 
 
 def _parsed(path: Path, parse: Any) -> Any:
@@ -221,29 +155,28 @@ def _parsed(path: Path, parse: Any) -> Any:
 
 
 def check_layout(network: nn.Module, selection: Selection, source: str) -> None:
-    """Refuse a selection whose layers the network does not have, in the sizes before pruning.
+    """Refuse a selection whose tensors the network does not have, in the sizes before pruning.
 
     Raises
     ------
     ArtifactError
         Naming the selection's source.
     """
-    modules = dict(network.named_modules())
+    tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     for kept in selection.groups:
-        group = kept.group
-        expected = [
-            *((name, ("out_channels", "out_features"), group.width) for name in group.writers),
-            *((name, ("num_features",), group.width) for name in group.batch_norms),
-            *(
-                (reader.module, ("in_channels", "in_features"), group.width * reader.positions)
-                for reader in group.readers
-            ),
-        ]
-        for name, attributes, size in expected:
-            module = modules.get(name)
-            covered = is_weighted(module) or isinstance(module, BATCH_NORMS)
-            if not covered or size not in [getattr(module, name, None) for name in attributes]:
+        for slot in kept.group.slots:
+            tensor = tensors.get(slot.tensor)
+            sizes = () if tensor is None else tensor.shape[slot.axis : slot.axis + 1]
+            if tuple(sizes) != (slot.size,):
                 raise ArtifactError(
-                    f"{source}: made for another network: expected {name} with "
-                    f"{attributes[0]} {size} in {type(network).__name__} before pruning"
+                    f"{source}: made for another network: expected {slot.tensor} with {slot.size} "
+                    f"entries along axis {slot.axis} in {type(network).__name__} before pruning"
+                )
+        for reader in kept.group.readers:
+            size = tensors[reader.weight].shape[reader.input_axis]
+            inner = reader.groups if reader.input_axis > reader.output_axis else 1
+            if reader.channels * reader.positions != size * inner:
+                raise ArtifactError(
+                    f"{source}: made for another network: expected {reader.weight} to read "
+                    f"{reader.channels} channels in {reader.positions} places before pruning"
                 )

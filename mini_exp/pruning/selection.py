@@ -7,24 +7,26 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mini_exp.pruning.graph import Group
+from mini_exp.pruning.graph import Frozen, Group, Layer
+from mini_exp.pruning.table import layer_table
 from mini_exp.spectral import Floats, Integers
 
 
 @dataclass(frozen=True)
 class GroupPath:
-    """All m channels of a group in the order of picking, and 𝒞 after each pick.
+    """Channels of a group in the order of picking, and 𝒞 after each pick.
 
     Attributes
     ----------
-    index_path : (..., m) int64
-    information_ratio : (..., m) float64
+    index_path : (..., n_picks) int64
+        At least as many as are kept; all m in an experiment's steps, ``compare`` and ``study``.
+    information_ratio : (..., n_picks) float64
         NaN where another ranking than the greedy one made the order.
     output_scale : (...) float64, optional
         c of (4.1.4): R_z = c WᵀW has trace m.
     losses, exhaustive : dict of (..., m) float64
         Of the first 1 … m channels, by name, and the best that any set of that size reaches; empty
-        where the group is too wide.
+        where the group is too wide, or the path does not go to its end.
     """
 
     group: Group
@@ -74,11 +76,21 @@ class Selection:
     gap : float or None
         Of widths within a budget: no widths within it can have a Σ λ that is smaller by more than
         this share.
+    layers : tuple of Layer
+        Uses of weights, from which parameters and multiply-accumulates are counted.
+    frozen : tuple of Frozen
+        What was left whole, and why.
+    agreement : float or None
+        Of the check: the largest difference between the outputs of the pruned network and of one
+        with zeros instead, as a share of the largest output.
     """
 
     groups: tuple[GroupSelection, ...]
     rescale_dropout: bool = False
     gap: float | None = None
+    layers: tuple[Layer, ...] = ()
+    frozen: tuple[Frozen, ...] = ()
+    agreement: float | None = None
 
     @property
     def widths(self) -> dict[str, int]:
@@ -89,6 +101,12 @@ class Selection:
     def index_sets(self) -> dict[str, list[int]]:
         """From each group's name to its kept channels, ascending."""
         return {kept.group.name: kept.index_set.tolist() for kept in self.groups}
+
+    def __str__(self) -> str:
+        """A table of the layers before and after, and what was left whole."""
+        share = {kept.group.name: kept.width / kept.group.width for kept in self.groups}
+        left = [f"left whole: {one.name} ({one.width}): {one.reason}" for one in self.frozen]
+        return "\n".join([*layer_table(self.layers, share), *left])
 
 
 def first_channels(

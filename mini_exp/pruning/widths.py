@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,8 @@ class WidthRule:
 
     Attributes
     ----------
-    keep : float
-        Share of every group, in (0, 1].
+    keep : float or mapping
+        Share of every group, in (0, 1], or by pattern of its name (others stay whole).
     widths : mapping or sequence
         Channels by group name (others stay whole), or of every group in order.
     parameters, flops : float or int
@@ -35,6 +36,9 @@ class WidthRule:
         (4.2.3) with this budget.
     information : float
         α: of every group the fewest channels with 𝒞 ≥ α.
+    round_to : int
+        Widths in multiples of it, where a group has as many channels; within a budget the next
+        smaller ones.
 
     Raises
     ------
@@ -42,19 +46,29 @@ class WidthRule:
         If none is given, or several.
     """
 
-    keep: float | None = None
+    keep: float | Mapping[str, float] | None = None
     widths: Mapping[str, int] | Sequence[int] | None = None
     parameters: float | None = None
     flops: float | None = None
     information: float | None = None
+    round_to: int = 1
 
     def __post_init__(self) -> None:
-        names = [field.name for field in fields(self)]
+        names = [field.name for field in fields(self) if field.name != "round_to"]
         given = [name for name in names if getattr(self, name) is not None]
         if len(given) != 1:
             raise ConfigError(
                 f"expected exactly one of {', '.join(names)}, got {', '.join(given) or 'none'}"
             )
+        if isinstance(self.round_to, bool) or not isinstance(self.round_to, int | np.integer):
+            raise ConfigError(f"round_to: expected a whole number, got {self.round_to!r}")
+        if self.round_to < 1:
+            raise ConfigError(f"round_to: expected at least 1, got {self.round_to}")
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether widths are those of the width problem."""
+        return self.parameters is not None or self.flops is not None
 
 
 def chosen_widths(
@@ -73,8 +87,9 @@ def chosen_widths(
     network : nn.Module
     graph : ChannelGraph
     eigenvalues : mapping from group to (m,)
-        Of its second moment.
+        Of its second moment; needed for a budget alone.
     paths : sequence of GroupPath
+        Needed for information alone.
     intercept : bool
         Count the biases that an intercept adds.
 
@@ -82,15 +97,43 @@ def chosen_widths(
     ------
     ConfigError, DomainError
     """
-    if rule.keep is not None:
-        return uniform_widths(graph, rule.keep), None
-    if rule.widths is not None:
-        return named_widths(graph, rule.widths), None
-    if rule.information is not None:
-        return informative_widths(paths, rule.information), None
+    if not rule.has_budget:
+        if rule.keep is not None:
+            widths = kept_shares(graph, rule.keep)
+        elif rule.widths is not None:
+            widths = named_widths(graph, rule.widths)
+        elif rule.information is not None:
+            widths = informative_widths(paths, rule.information)
+        return rounded(graph, widths, rule.round_to), None
     unit: Unit = "flops" if rule.parameters is None else "parameters"
     limit = rule.flops if rule.parameters is None else rule.parameters
-    return widths_within(network, graph, eigenvalues, unit, limit, intercept)
+    return widths_within(network, graph, eigenvalues, unit, limit, intercept, rule.round_to)
+
+
+def rounded(graph: ChannelGraph, widths: Integers, multiple: int) -> Integers:
+    """The nearest multiples that are not 0, where a group has as many channels: (G,)."""
+    full = np.array([group.width for group in graph.groups])
+    nearest = np.maximum(np.floor(widths / multiple + 0.5), 1) * multiple
+    return np.where(widths == full, full, np.minimum(nearest, full)).astype(np.int64)
+
+
+def kept_shares(graph: ChannelGraph, keep: float | Mapping[str, float]) -> Integers:
+    """The same share of every group, or a share by pattern of its name: (G,).
+
+    Of several patterns that fit, the last one counts; where none does, the group stays whole.
+    """
+    if not isinstance(keep, Mapping):
+        return uniform_widths(graph, keep)
+    shares = np.ones(len(graph.groups))
+    for pattern, share in keep.items():
+        fits = [fnmatchcase(group.name, str(pattern)) for group in graph.groups]
+        if not any(fits):
+            names = ", ".join(group.name for group in graph.groups)
+            raise ConfigError(f"keep: {pattern}: no such group; expected one of {names}")
+        shares[fits] = checked_share(f"keep: {pattern}", share)
+    full = np.array([group.width for group in graph.groups])
+    widths: Integers = np.maximum(np.floor(shares * full + 0.5), 1).astype(np.int64)
+    return widths
 
 
 def uniform_widths(graph: ChannelGraph, keep: float) -> Integers:
@@ -122,7 +165,10 @@ def named_widths(graph: ChannelGraph, widths: Mapping[str, int] | Sequence[int])
         )
     for name, width in widths.items():
         if name not in known:
-            raise ConfigError(f"widths: {name}: no such group; expected one of {', '.join(known)}")
+            hint = "" if isinstance(name, str) else " (names are strings)"
+            raise ConfigError(
+                f"widths: {name!r}: no such group{hint}; expected one of {', '.join(known)}"
+            )
         if isinstance(width, bool) or not isinstance(width, int | np.integer):
             raise ConfigError(f"widths: {name}: expected a whole number, got {width!r}")
         if not 1 <= width <= known[name]:
@@ -144,7 +190,8 @@ def widths_within(
     unit: Unit,
     limit: Any,
     intercept: bool = False,
-) -> tuple[Integers, float]:
+    round_to: int = 1,
+) -> tuple[Integers, float | None]:
     """The width problem (4.2.3) with true costs and a budget: widths (G,) and the certified gap.
 
     Minimises Σ_g λ_g subject to cost(k) ≤ budget, where k_g = N_g(λ_g) is the width of group g and
@@ -171,7 +218,16 @@ def widths_within(
         best = budget_widths(lambdas, costs, budget)
     except DomainError as error:
         raise DomainError(f"{unit} {limit:g}: {error}") from None
-    return best.widths, best.gap
+    if round_to == 1:
+        return best.widths, best.gap
+    full_widths = np.array([group.width for group in graph.groups])
+    smaller = np.maximum(best.widths // round_to, 1) * round_to
+    widths = np.where(best.widths == full_widths, full_widths, np.minimum(smaller, full_widths))
+    if costs.total(widths) > budget:
+        raise DomainError(
+            f"{unit} {limit:g}: no widths in multiples of {round_to} stay within it; give more"
+        )
+    return widths.astype(np.int64), None
 
 
 def _budget(unit: Unit, limit: Any, full: float) -> float:

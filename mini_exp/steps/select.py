@@ -69,7 +69,7 @@ def run(
         raise ConfigError(f"width.choose: {error}") from None
     selection = first_channels(paths, widths, settings.compress.rescale_dropout, gap)
     compression = Compression(**settings.compress.model_dump(exclude={"rescale_dropout"}))
-    smaller = compressed_network(network, selection, groups.tensors, batches, compression)
+    smaller, _ = compressed_network(network, selection, groups.tensors, batches, compression)
     return selection, smaller.state_dict()
 
 

@@ -157,7 +157,7 @@ def _pruned(
     at_random = first_channels(_random_paths(settings, paths, first), widths)
     own = Compression(**settings.compress.model_dump(exclude={"rescale_dropout"}))
     smaller = {
-        stage: compressed_network(networks, kept, moments.tensors, batches, compression)
+        stage: compressed_network(networks, kept, moments.tensors, batches, compression)[0]
         for stage, kept, compression in (
             ("compressed", selection, own),
             ("random_slice", at_random, Compression("slice")),

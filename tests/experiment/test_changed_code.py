@@ -52,7 +52,7 @@ def test_fingerprint_of_the_report_covers_its_code_and_templates(tiny):
     [
         ("load-images", {"tasks.images.digits", "tasks.images.splits"}),
         ("train", {"tasks.images.networks", "tasks.images.training"}),
-        ("select", {"tasks.images.networks", "pruning.layers.convolution"}),
+        ("select", {"tasks.images.networks", "pruning.operations.convolution"}),
         ("report", {"report.images", "tasks.images.digits", "report/templates/images.md"}),
     ],
 )

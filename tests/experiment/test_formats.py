@@ -14,7 +14,7 @@ from mini_exp import files
 from mini_exp.errors import ArtifactError
 from mini_exp.experiment import formats
 from mini_exp.pruning.flattened import CalibrationMoments
-from mini_exp.pruning.graph import Group, Reader
+from mini_exp.pruning.graph import Group, Reader, Reading, Slot
 from mini_exp.pruning.moments import TensorMoments
 from mini_exp.pruning.recipe import GroupMoments
 from mini_exp.pruning.selection import GroupPath, GroupSelection, Selection
@@ -70,8 +70,12 @@ def width_path():
 
 def selection(exhaustive=True, scale=1 / 3):
     def layer(i, m, width):
-        reader = Reader(f"layers.{i + 1}", f"relu_{i}", m, 1)
-        group = Group(f"layers.{i}", m, (f"layers.{i}",), (f"norm{i}",), (), (reader,))
+        own, other = f"layers.{i}", f"layers.{i + 1}"
+        places = tuple((j,) for j in range(m))
+        reader = Reader(other, f"{other}.weight", 1, 0, "linear", False, 0, 1, -1, "tensor", m)
+        slots = (Slot(f"{own}.weight", 0, m, places), Slot(f"{other}.weight", 1, m, places, True))
+        readings, sizes = (Reading(reader, places),), (("attention", "num_heads"),)
+        group = Group(own, m, (f"{own}.weight",), slots, readings, ("drop",), sizes)
         losses = {name: rng().exponential(size=m) for name in ("A", "B")}
         path = GroupPath(
             group,

@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from mini_exp.pruning.calibration import Example
+from mini_exp.pruning.trace import channel_graph
 from mini_exp.tasks.images.networks import _Block, digits_cnn
 
 VECTOR, IMAGE = (6,), (2, 8, 8)
@@ -21,8 +23,8 @@ def written(forward, **modules):
             for name, module in modules.items():
                 setattr(self, name, module)
 
-        def forward(self, x):
-            return forward(self, x)
+        def forward(self, *inputs, **named):
+            return forward(self, *inputs, **named)
 
     return Written()
 
@@ -258,13 +260,38 @@ def assert_same(before, after):
         assert before[key] == after[key], key
 
 
+def graph_of(network, x):
+    """The groups of a network that takes x, a tensor or arguments by name."""
+    example = Example((), x) if isinstance(x, dict) else Example((x,), {})
+    return channel_graph(network, example)
+
+
+def module_of(tensor):
+    """The module that holds a parameter or buffer."""
+    return tensor.rpartition(".")[0]
+
+
+def batch_norms(network, group):
+    """Names of the batch norms in which a group has entries, in order."""
+    modules = dict.fromkeys(slot.module for slot in group.slots)
+    kinds = nn.BatchNorm1d | nn.BatchNorm2d
+    return tuple(name for name in modules if isinstance(network.get_submodule(name), kinds))
+
+
+def padded(module, x):
+    """What the weights of a layer meet but for zeros: other padding is there before."""
+    if getattr(module, "padding_mode", "zeros") == "zeros":
+        return x
+    return functional.pad(x, module._reversed_padding_repeated_twice, module.padding_mode)
+
+
 def read_rows(network, batches, group):
     """What every reader of a group reads, image by image and position by position: rows of m."""
     seen = defaultdict(list)
     handles = [
         network.get_submodule(reader.module).register_forward_pre_hook(
-            lambda _, arguments, named, key=reader.module: seen[key].append(
-                (*arguments, *named.values())[0].clone()
+            lambda module, arguments, named, key=reader.module: seen[key].append(
+                padded(module, (*arguments, *named.values())[0].clone())
             ),
             with_kwargs=True,
         )

@@ -56,15 +56,14 @@ def naively_pruned(network, selection, batches, weights="reconstruct", intercept
 
 
 def average_batch_norms(network, batches):
-    """Running statistics by hand: the mean over batches of means and unbiased variances."""
+    """Running statistics by hand: mean and unbiased variance of all samples."""
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
-    sums = {id(norm): [0.0, 0.0] for norm in norms}
+    seen = {id(norm): [] for norm in norms}
 
     def normalise(norm, arguments, _):
         (x,) = arguments
         channels = x.transpose(0, 1).flatten(1)
-        sums[id(norm)][0] = sums[id(norm)][0] + channels.mean(dim=1)
-        sums[id(norm)][1] = sums[id(norm)][1] + channels.var(dim=1)
+        seen[id(norm)].append(channels)
         shape = (1, -1) + (1,) * (x.ndim - 2)
         y = x - channels.mean(dim=1).reshape(shape)
         y = y / torch.sqrt(channels.var(dim=1, correction=0).reshape(shape) + norm.eps)
@@ -75,5 +74,5 @@ def average_batch_norms(network, batches):
     for handle in handles:
         handle.remove()
     for norm in norms:
-        norm.running_mean = sums[id(norm)][0] / len(batches)
-        norm.running_var = sums[id(norm)][1] / len(batches)
+        norm.running_mean = torch.cat(seen[id(norm)], dim=1).mean(dim=1)
+        norm.running_var = torch.cat(seen[id(norm)], dim=1).var(dim=1)

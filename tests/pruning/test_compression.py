@@ -6,19 +6,26 @@ import torch
 from torch.testing import assert_close
 
 from mini_exp.errors import DomainError
-from mini_exp.pruning.compression import Compression, compressed_network
+from mini_exp.pruning.compression import Compression
+from mini_exp.pruning.compression import compressed_network as checked_network
 from mini_exp.pruning.moments import reader_moments
 from mini_exp.pruning.selection import GroupPath, GroupSelection, Selection
 from mini_exp.pruning.surgery import smaller_network
-from mini_exp.pruning.trace import channel_graph
-from tests.pruning.examples import assert_same, example, outputs, snapshot
+from tests.pruning.examples import assert_same, example, graph_of, outputs, snapshot
 from tests.pruning.naive import naively_pruned
+
+
+def compressed_network(*arguments):
+    """The network alone, whose check has found what rounding leaves."""
+    smaller, agreement = checked_network(*arguments)
+    assert agreement < 1e-12  # float64: some thousand roundings
+    return smaller
 
 
 def selected(network, batches, share=0.5, seed=0):
     """Random channels, in random order."""
     rng = np.random.default_rng(seed)
-    graph = channel_graph(network, batches[0][:1])
+    graph = graph_of(network, batches[0][:1])
     groups = []
     for group in graph.groups:
         path = GroupPath(group, rng.permutation(group.width), np.ones(group.width))

@@ -8,10 +8,17 @@ from torch import nn
 from torch.nn import functional
 
 from mini_exp.errors import DomainError, NetworkError
-from mini_exp.pruning.layers import kind_of
-from mini_exp.pruning.moments import group_second_moment, reader_moments
-from mini_exp.pruning.trace import channel_graph
-from tests.pruning.examples import NETWORKS, assert_same, example, randomised, read_rows, snapshot
+from mini_exp.pruning.blocks import patches_of
+from mini_exp.pruning.moments import Watched, group_second_moment, reader_moments
+from tests.pruning.examples import (
+    NETWORKS,
+    assert_same,
+    example,
+    graph_of,
+    randomised,
+    read_rows,
+    snapshot,
+)
 
 
 def naive_moments(images, n_channels):
@@ -36,7 +43,7 @@ def test_channels_of_an_image_against_loops():
         )
     )
     x = torch.randn(5, 1, 5, 5, generator=torch.Generator().manual_seed(0)).double()
-    graph = channel_graph(network, x[:1])
+    graph = graph_of(network, x[:1])
     found = reader_moments(network, graph.readers, [x[:2], x[2:]])
     with torch.no_grad():
         first = torch.relu(network[0](x))
@@ -54,7 +61,7 @@ def test_channels_of_an_image_against_loops():
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_reader_s_moments(name):
     network, batches = example(name)
-    graph = channel_graph(network, batches[0][:1])
+    graph = graph_of(network, batches[0][:1])
     found = reader_moments(network, graph.readers, batches)
     for group in graph.groups:
         rows = read_rows(network, batches, group)
@@ -74,28 +81,49 @@ CONVOLUTIONS = [
 ]
 
 
+def patches(module):
+    """What the patches of a convolution of three channels are, and what it makes of them."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(2, 3, 1), module).double()
+    x, seen = torch.randn(5, 2, 7, 6).double(), []
+    ((reader,),) = (group.readers for group in graph_of(network, x).groups)
+    watched = Watched(
+        network, {"": reader}, lambda _, reader, x, call: seen.append(patches_of(x, reader, call))
+    )
+    with torch.no_grad(), watched:
+        y = network(x)
+    return seen[0], y.flatten(2).transpose(1, 2).flatten(0, 1)
+
+
 @pytest.mark.parametrize("settings", CONVOLUTIONS, ids=str)
 def test_patches_times_weights_are_the_convolution(settings):
-    torch.manual_seed(0)
-    module = nn.Conv2d(3, 4, **settings, bias=False).double()
-    x = torch.randn(5, 3, 7, 6).double()
-    with torch.no_grad():
-        rows = kind_of(module).patches("name", module, x, 3)
-        y = module(x).flatten(2).transpose(1, 2).flatten(0, 1)
-        assert_allclose(rows @ module.weight.flatten(1).T, y, atol=1e-12)
+    module = nn.Conv2d(3, 4, **settings, bias=False)
+    rows, y = patches(module)
+    assert_allclose(rows @ module.weight.detach().flatten(1).T, y, atol=1e-12)
 
 
-@pytest.mark.parametrize("settings", [{"padding": "same"}, {"padding_mode": "reflect"}])
-def test_patches_that_are_not_covered(settings):
-    module = nn.Conv2d(2, 2, 3, **{"padding": 1, **settings})
-    with pytest.raises(NetworkError, match="name: expected a Conv2d with zero padding in numbers"):
-        kind_of(module).patches("name", module, torch.ones(1, 2, 5, 5), 2)
+def test_patches_are_what_is_left_after_padding_of_another_kind():
+    module = nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect", bias=False)
+    rows, y = patches(module)
+    assert_allclose(rows @ module.weight.detach().flatten(1).T, y, atol=1e-12)
+
+
+NO_PATCHES = {
+    "same": (nn.Conv2d(3, 2, 3, padding="same"), "padding in numbers, got 'same'"),
+    "transposed": (nn.ConvTranspose2d(3, 2, 3), "convolutions of images, got conv_transpose2d"),
+}
+
+
+@pytest.mark.parametrize(("module", "match"), NO_PATCHES.values(), ids=NO_PATCHES)
+def test_patches_that_are_not_covered(module, match):
+    with pytest.raises(NetworkError, match=f"refit: 1: .*{match}"):
+        patches(module)
 
 
 def test_moments_of_patches():
     network, batches = example("digits", n=6)
-    (_, group, *_) = channel_graph(network, batches[0][:1]).groups
-    found = reader_moments(network, group.readers, batches, by_weight=True)[group.readers[0].module]
+    (_, group, *_) = graph_of(network, batches[0][:1]).groups
+    found = reader_moments(network, group.readers, batches, by_weight=True)[group.readers[0].weight]
     module = network.get_submodule(group.readers[0].module)
     with torch.no_grad():
         x = network[:6](torch.cat(batches))
@@ -109,10 +137,10 @@ def test_moments_of_patches():
 def test_cross_moments_with_another_network(by_weight):
     network, batches = example("digits", n=6)
     other, _ = example("digits", seed=5)
-    group = channel_graph(network, batches[0][:1]).groups[3]
+    group = graph_of(network, batches[0][:1]).groups[3]
     (reader,) = group.readers
     found = reader_moments(network, [reader], batches, by_weight, target=other)
-    moments = found[reader.module if by_weight else reader.tensor]
+    moments = found[reader.weight if by_weight else reader.tensor]
     phi, psi = (
         torch.cat(
             [net[: list(dict(net.named_children())).index(reader.module)](x) for x in batches]
@@ -134,7 +162,7 @@ def test_sums_are_in_float64_whatever_the_network_s_type():
     network = nn.Sequential(nn.Identity(), nn.Linear(2, 2, bias=False), nn.Linear(2, 1)).half()
     network[1].weight.data = torch.eye(2).half()
     x = torch.tensor([[200.0, 0.1]]).half().repeat(5000, 1)
-    group = channel_graph(network, x[:1]).groups[0]
+    group = graph_of(network, x[:1]).groups[0]
     moments = reader_moments(network, group.readers, x.split(100))[group.readers[0].tensor]
     small = float(x[0, 1].double())
     assert_allclose(
@@ -144,7 +172,7 @@ def test_sums_are_in_float64_whatever_the_network_s_type():
 
 def test_readers_of_one_tensor_are_looked_at_once():
     network, batches = example("two readers")
-    groups = channel_graph(network, batches[0][:1]).groups
+    groups = graph_of(network, batches[0][:1]).groups
     assert len(reader_moments(network, groups[0].readers, batches)) == 1
     assert len(reader_moments(network, groups[0].readers, batches, by_weight=True)) == 2
 
@@ -154,21 +182,21 @@ def test_the_network_stays_as_it_was():
     network.train()
     network[3].eval()
     before = snapshot(network)
-    group = channel_graph(network, batches[0][:1]).groups[0]
+    group = graph_of(network, batches[0][:1]).groups[0]
     reader_moments(network, group.readers, batches)
     assert_same(before, snapshot(network))
 
 
 def test_no_sample():
     network, batches = example("mlp")
-    group = channel_graph(network, batches[0][:1]).groups[0]
+    group = graph_of(network, batches[0][:1]).groups[0]
     with pytest.raises(DomainError, match="at least one calibration batch, got none"):
         reader_moments(network, group.readers, [])
 
 
 def test_what_is_not_finite_names_its_reader():
     network, (x, *_) = example("mlp")
-    readers = channel_graph(network, x[:1]).readers
+    readers = graph_of(network, x[:1]).readers
     network[2].weight.data[0, 0] = torch.nan
     with pytest.raises(DomainError, match=r"^4: .*not finite"):
         reader_moments(network, readers[1:], [x])
@@ -180,7 +208,7 @@ def test_what_is_not_finite_names_its_reader():
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_second_moment_of_a_group_is_the_sum_over_its_tensors(name):
     network, batches = example(name)
-    graph = channel_graph(network, batches[0][:1])
+    graph = graph_of(network, batches[0][:1])
     moments = reader_moments(network, graph.readers, batches)
     for group in graph.groups:
         rows = read_rows(network, batches, group)

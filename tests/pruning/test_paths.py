@@ -3,18 +3,17 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from mini_exp.pruning.folding import output_matrix
 from mini_exp.pruning.moments import group_second_moment, reader_moments
 from mini_exp.pruning.paths import greedy_group_path
 from mini_exp.pruning.selection import first_channels
-from mini_exp.pruning.surgery import output_matrix
-from mini_exp.pruning.trace import channel_graph
 from tests import oracles
-from tests.pruning.examples import NETWORKS, example
+from tests.pruning.examples import NETWORKS, example, graph_of
 
 
 def prepared(name):
     network, batches = example(name)
-    graph = channel_graph(network, batches[0][:1])
+    graph = graph_of(network, batches[0][:1])
     moments = reader_moments(network, graph.readers, batches)
     sigma = {group.name: group_second_moment(group, moments) for group in graph.groups}
     return network, batches, graph.groups, sigma
@@ -65,7 +64,7 @@ def test_a_path_holds_every_channel_and_dead_ones_last(theta):
     network[0].weight.data[dead] = 0
     network[0].bias.data[dead] = -1
     _, batches = example("cnn")
-    groups = channel_graph(network, batches[0][:1]).groups
+    groups = graph_of(network, batches[0][:1]).groups
     sigma = second_moment_of(network, groups[0], batches)
     path = greedy_group_path(network, groups[0], sigma, theta)
     assert sorted(path.index_path) == list(range(6))
@@ -93,7 +92,7 @@ def test_readers_whose_weights_are_zero():
 
 def test_the_rank_is_exhausted_by_the_rank_of_the_rows():
     network, (x, *_) = example("mlp")
-    groups = channel_graph(network, x[:1]).groups
+    groups = graph_of(network, x[:1]).groups
     sigma = second_moment_of(network, groups[0], [x[:3]])
     path = greedy_group_path(network, groups[0], sigma, 1.0)
     assert path.information_ratio[2] == pytest.approx(1.0)

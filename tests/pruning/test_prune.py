@@ -10,8 +10,10 @@ from mini_exp.errors import MiniExpError
 from tests.pruning.examples import (
     NETWORKS,
     assert_same,
+    batch_norms,
     example,
     mlp,
+    module_of,
     outputs,
     randomised,
     snapshot,
@@ -54,10 +56,10 @@ def test_sizes_are_those_of_the_selection(name):
         kept = len(path.index_path)
         assert kept == max(int(0.5 * path.group.width + 0.5), 1)
         for writer in path.group.writers:
-            module = smaller.get_submodule(writer)
+            module = smaller.get_submodule(module_of(writer))
             assert len(module.weight) == kept
             assert getattr(module, "out_channels", getattr(module, "out_features", 0)) == kept
-        for norm in path.group.batch_norms:
+        for norm in batch_norms(network, path.group):
             assert smaller.get_submodule(norm).num_features == kept
             assert len(smaller.get_submodule(norm).running_var) == kept
         for reader in path.group.readers:
@@ -177,7 +179,7 @@ def test_permuted_channels_give_the_permuted_selection(name):
     order = torch.randperm(group.width, generator=torch.Generator().manual_seed(3))
     permuted = copy.deepcopy(network)
     for writer in group.writers:
-        module = permuted.get_submodule(writer)
+        module = permuted.get_submodule(module_of(writer))
         module.weight.data = module.weight.data[order]
         module.bias.data = module.bias.data[order]
     for reader in group.readers:
@@ -242,13 +244,13 @@ def test_tied_groups_keep_the_same_channels():
     network, batches = example("nested")
     smaller, selection = prune(network, batches, keep=0.5, weights="slice")
     assert {p.group.name: p.group.writers for p in selection.groups} == {
-        "a": ("a", "e"),
-        "b": ("b", "d"),
-        "c": ("c",),
+        "a": ("a.weight", "e.weight"),
+        "b": ("b.weight", "d.weight"),
+        "c": ("c.weight",),
     }
     for path in selection.groups:
         for writer in path.group.writers:
-            original, kept = network.get_submodule(writer), smaller.get_submodule(writer)
+            original, kept = (net.get_submodule(module_of(writer)) for net in (network, smaller))
             assert torch.equal(kept.bias, original.bias[path.index_set])
 
 

@@ -24,6 +24,10 @@ BATCHES = {
     "tuple": lambda x: (x[:9], x[9:]),
     "pairs": lambda x: [(x, torch.zeros(len(x)))],
     "lists": lambda x: [[x, 1]],
+    "one tensor": lambda x: x,
+    "mappings": lambda x: [{"input": x[:7]}, {"input": x[7:]}],
+    "one mapping": lambda x: {"input": x},
+    "a function": lambda x: lambda network: [network(part) for part in x.split(7)],
     "generator": lambda x: (part for part in x.split(7)),
     "map": lambda x: map(torch.clone, x.split(7)),
     "iterable": Repeated,
@@ -50,11 +54,10 @@ NO_BATCHES = {
     "wrong width later": ([vectors(), vectors(4, 7)], NetworkError, r"a batch \(4, 7\)"),
     "wrong type": ([vectors().double()], NetworkError, "of torch.float64"),
     "whole numbers": ([torch.ones(4, 6, dtype=torch.int64)], NetworkError, "of torch.int64"),
-    "a tensor": (vectors(), MiniExpError, "prune: "),
-    "one sample": ([vectors()[0]], MiniExpError, "prune: "),
     "a number": ([torch.tensor(1.0)], MiniExpError, "prune: .*batch"),
     "an array": ([vectors().numpy()], ShapeError, "batches of tensors.*got ndarray"),
-    "a mapping": ([{"x": vectors()}], ShapeError, "batches of tensors.*got dict"),
+    "a mapping": ([{"x": vectors()}], NetworkError, "does not take a batch .*argument 'x'"),
+    "a mapping of none": ([{"x": 3}], ShapeError, "batches with a tensor among their values"),
     "an empty tuple": ([()], ShapeError, "batches of tensors.*got tuple"),
     "None": (None, MiniExpError, "prune: .*batch"),
     "an integer": (5, MiniExpError, "prune: .*batch"),
@@ -119,6 +122,11 @@ def test_images_of_several_sizes_where_the_network_takes_them():
 
 
 # Too few samples
+
+
+def test_one_sample_without_an_axis_of_them_is_too_few():
+    with pytest.warns(UserWarning, match="0: 1 calibration samples.*4 channels"):
+        prune(mlp(), [vectors()[0]], widths={"0": 4, "2": 1})
 
 
 def test_too_few_samples_warn_with_the_number_needed():

@@ -15,7 +15,7 @@ from tests.pruning.examples import (
     residual_mlp,
     written,
 )
-from tests.pruning.pruned import images, vectors
+from tests.pruning.pruned import assert_as_naive, images, vectors
 
 
 def test_sequential_equals_least_squares_on_the_pruned_network():
@@ -91,7 +91,7 @@ def test_refit_names_the_convolution_that_it_does_not_cover():
     network = nn.Sequential(
         *(nn.Conv2d(2, 4, 3), nn.Conv2d(4, 4, 3, padding="same"), nn.Flatten(), nn.Linear(144, 2))
     )
-    with pytest.raises(NetworkError, match=r"prune: .*\b1: expected a Conv2d with zero padding"):
+    with pytest.raises(NetworkError, match="prune: refit: 1: expected a convolution with padding"):
         prune(network, [images()], keep=0.5, refit=True)
 
 
@@ -106,7 +106,7 @@ def test_a_sum_in_place_is_a_sum(options):
     assert_close(outputs(other, x), outputs(smaller, x), rtol=1e-9, atol=1e-9)
 
 
-def test_a_tensor_that_changes_between_two_readers():
+def test_a_tensor_that_changes_between_two_readers_counts_as_two():
     def forward(net, x):
         x = net.a(x)
         before = net.b(x)
@@ -119,8 +119,8 @@ def test_a_tensor_that_changes_between_two_readers():
         "c": nn.Linear(8, 5),
         "out": nn.Linear(5, 3),
     }
-    with pytest.raises(NetworkError, match=r"relu_.*changes in place a tensor that is used again"):
-        prune(written(forward, **layers), [vectors()], keep=0.5)
+    selection = assert_as_naive(written(forward, **layers), vectors())
+    assert len({reader.tensor for reader in selection.groups[0].group.readers}) == 2
 
 
 def test_dropout_times_the_kept_share():

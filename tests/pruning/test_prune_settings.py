@@ -23,8 +23,8 @@ BAD_SETTINGS = {
         f"width {value!r}": ({"widths": {"0": value}}, ConfigError, "prune: widths: 0: expected")
         for value in (0, -1, 9, True, 3.0, "3", None)
     },
-    "unknown group": ({"widths": {"9": 3}}, ConfigError, "widths: 9: no such group.*0, 2"),
-    "output": ({"widths": {"4": 2}}, ConfigError, "widths: 4: no such group.*0, 2"),
+    "unknown group": ({"widths": {"9": 3}}, ConfigError, "widths: '9': no such group.*0, 2"),
+    "output": ({"widths": {"4": 2}}, ConfigError, "widths: '4': no such group.*0, 2"),
     "number as a name": ({"widths": {0: 2}}, ConfigError, "widths: 0: no such group"),
     "list of widths": ({"widths": [4]}, ConfigError, "widths: expected 2 widths, of 0, 2, got 1"),
     "one width": ({"widths": 4}, MiniExpError, "prune: widths: "),

@@ -162,6 +162,10 @@ def change(folder, edit):
     path.write_text(json.dumps(selection), encoding="utf-8")
 
 
+def reader_of(group):
+    return group["readings"][0]["reader"]
+
+
 EDITS = {
     "no group": lambda groups: groups.clear(),
     "a group less": lambda groups: groups.pop(),
@@ -173,6 +177,10 @@ EDITS = {
     "an index that is no number": lambda groups: groups[0].update(indices=[1, 2, "x"]),
     "a path that is none": lambda groups: groups[0].update(path=[0] * 6),
     "another beginning of the path": lambda groups: groups[0]["path"].reverse(),
+    "a path shorter than the indices": lambda groups: groups[0]["path"].pop(),
+    "a path longer than its information": lambda groups: groups[0]["path"].append(
+        min(set(range(6)) - set(groups[0]["path"]))
+    ),
     "half an index": lambda groups: groups[0].update(indices=[1.5, 2, 3]),
     "one index for all": lambda groups: groups[0].update(indices=3),
     "another number of indices": lambda groups: groups[0].update(indices=[1, 2]),
@@ -180,14 +188,25 @@ EDITS = {
     "other units": lambda groups: groups[0].update(units=7),
     "a negative number of units": lambda groups: groups[0].update(units=-6),
     "no such writer": lambda groups: groups[0].update(writers=["x"]),
-    "a writer twice": lambda groups: groups[0].update(writers=["1", "1"]),
-    "a batch norm twice": lambda groups: groups[0].update(batch_norms=["2", "2"]),
-    "a reader twice": lambda groups: groups[0]["readers"].append(groups[0]["readers"][0]),
-    "no reader": lambda groups: groups[0].update(readers=[]),
-    "no such reader": lambda groups: groups[0]["readers"][0].update(module="x"),
-    "no positions": lambda groups: groups[0]["readers"][0].update(positions=0),
-    "other positions": lambda groups: groups[1]["readers"][0].update(positions=2),
-    "a key less": lambda groups: groups[0].pop("readers"),
+    "a writer twice": lambda groups: groups[0].update(writers=["1.weight", "1.weight"]),
+    "a writer without entries": lambda groups: groups[0].update(writers=["10.weight"]),
+    "a slot twice": lambda groups: groups[0]["slots"].append(groups[0]["slots"][0]),
+    "no slots": lambda groups: groups[0].update(slots=[]),
+    "a slot less": lambda groups: groups[0]["slots"].pop(0),
+    "no such tensor": lambda groups: groups[0]["slots"][0].update(tensor="x"),
+    "another axis": lambda groups: groups[0]["slots"][0].update(axis=1),
+    "an axis that is not there": lambda groups: groups[0]["slots"][0].update(axis=7),
+    "another size": lambda groups: groups[0]["slots"][0].update(size=7),
+    "an entry too large": lambda groups: groups[0]["slots"][0]["places"][0].append(6),
+    "an entry of two channels": lambda groups: groups[0]["slots"][0]["places"][0].append(1),
+    "entries of fewer channels": lambda groups: groups[0]["slots"][0]["places"].pop(),
+    "a reader twice": lambda groups: groups[0]["readings"].append(groups[0]["readings"][0]),
+    "no reader": lambda groups: groups[0].update(readings=[]),
+    "no such reader": lambda groups: reader_of(groups[0]).update(weight="x"),
+    "no positions": lambda groups: reader_of(groups[0]).update(positions=0),
+    "other positions": lambda groups: reader_of(groups[1]).update(positions=2),
+    "places of fewer channels": lambda groups: groups[0]["readings"][0]["places"].pop(),
+    "a key less": lambda groups: groups[0].pop("readings"),
     "information of another length": lambda groups: groups[0].update(information=[1.0]),
 }
 

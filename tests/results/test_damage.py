@@ -88,8 +88,13 @@ def test_a_network_of_another_size_is_refused(copied: Path, file: str) -> None:
     [
         ("tiny", '"width": 8,', '"width": "8",', "cannot be parsed"),
         ("digits", '"width": 8,', '"width": 7,', "cannot be parsed"),
-        ("tiny", '"layers.0"', '"layers.9"', "made for another network: expected layers.9"),
-        ("digits", '"conv1"', '"conv9"', "made for another network: expected conv9"),
+        (
+            "tiny",
+            '"layers.0.weight"',
+            '"layers.9.weight"',
+            "made for another network: expected layers.9",
+        ),
+        ("digits", '"conv1.weight"', '"conv9.weight"', "made for another network: expected conv9"),
     ],
     indirect=["project"],
 )

@@ -9,10 +9,7 @@ import yaml
 
 from mini_exp.settings.reading import load_config
 from mini_exp.study.replicates import chunk
-from tests.reliability.conftest import tried
 from tests.study.command import Study, cluster, without_study
-
-__all__ = ["tried"]
 
 SMOKE = Path(__file__).parents[2] / "configs" / "smoke.yaml"
 

@@ -4,16 +4,17 @@ import functools
 import os
 
 
-def without_what_takes_longest():
-    from mini_exp.study import costs
-    from mini_exp.study import figures as study_figures
+def leave_out_what_takes_longest(set_attribute):
+    """``setattr``, or a patch's."""
+    from mini_exp.study import pages, run
+    from mini_exp.study.costs import measured_costs
     from tests.blank_figures import leave_out_drawing
 
-    os.fsync = lambda _: None
-    leave_out_drawing(setattr)
-    for name in ("table1_distributions", "stages", "widths_over_rho", "jump"):
-        setattr(study_figures, name, lambda *_: None)
-    costs.measured_costs = functools.partial(costs.measured_costs, 20, 10, 40, 64)
+    set_attribute(os, "fsync", lambda _: None)
+    leave_out_drawing(set_attribute)
+    for name in pages.FIGURES:
+        set_attribute(pages.figures, name, lambda *_: None)
+    set_attribute(run, "measured_costs", functools.partial(measured_costs, 20, 10, 40, 64))
 
 
 def main():
@@ -23,7 +24,7 @@ def main():
 
     def quick(**options):
         """Imports nothing before the command line itself would."""
-        without_what_takes_longest()
+        leave_out_what_takes_longest(setattr)
         return as_it_is(**options)
 
     command_line.main = quick

@@ -15,6 +15,7 @@ from mini_exp.settings.reading import load_config
 from mini_exp.study import run
 from mini_exp.study.limits import DRAW, WORKSPACE, check_memory, memory_of_a_task
 from mini_exp.study.replicates import BLOCK, sampled_data
+from tests.study.command import Study
 
 
 @pytest.mark.parametrize(
@@ -125,13 +126,14 @@ def test_memory_of_a_task_on_workers_elsewhere(limits, expected):
     assert memory_of_a_task(client) == expected
 
 
-def test_memory_of_workers_elsewhere_is_what_counts(empty, scheduler, tried):
+def test_memory_of_workers_elsewhere_is_what_counts(config_file, tmp_path, scheduler, tried):
     """Whatever is free on this machine."""
+    study = Study(config_file, tmp_path / "results")
     many = str(10**9)
-    result = empty("--replicates", many, "--chunk", many, "--scheduler", scheduler)
+    result = study("--replicates", many, "--chunk", many, "--scheduler", scheduler)
     total = psutil.virtual_memory().total
     assert (result.code, len(result.err)) == (2, 1)
     found = re.search(r" ([\d.]+) GB are free; use --chunk \d+$", result.err[0])
     assert float(found[1]) == pytest.approx((total - WORKSPACE) / 1e9, abs=0.1)
-    assert not empty.folder.exists()
+    assert not study.folder.exists()
     tried("a chunk that no worker elsewhere has memory for", "one line, exit 2")

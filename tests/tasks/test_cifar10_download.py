@@ -215,6 +215,7 @@ def test_an_archive_with_a_link_for_a_file(server: Server, tmp_path: Path, kind:
         (archive(OFFICIAL | {f"{FOLDER}/test_batch.bin": b"1"}), "test_batch.bin: .* cut off"),
         (archive(OFFICIAL | {f"{FOLDER}/test_batch.bin": b"\xff" * 3073}), "label 0 … 9, got 255"),
     ],
+    ids=["no archive", "cut off", "garbled", "empty", "a file cut off", "a label of no class"],
 )
 def test_a_damaged_archive(server: Server, tmp_path: Path, content: bytes, message: str) -> None:
     """Its MD5 is right; still nothing is written of it."""

@@ -4,9 +4,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from mini_exp.errors import DomainError
-from mini_exp.pruning.trace import channel_graph
 from mini_exp.tasks.images.models import DigitsCNN, ResNetModel, ThesisCNN
 from mini_exp.tasks.images.networks import ResNet, digits_cnn, thesis_cnn
+from tests.pruning.examples import graph_of
 
 
 def n_parameters(network):
@@ -94,4 +94,4 @@ def test_by_name_reproducible_and_prunable(model, shape, n_groups):
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     x = torch.zeros(1, *shape)
     assert network.eval()(x).shape == (1, 10)
-    assert len(channel_graph(network, x).groups) == n_groups
+    assert len(graph_of(network, x).groups) == n_groups

@@ -6,9 +6,9 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from mini_exp.errors import TrainingError
-from mini_exp.pruning.layers.stacked_linear import StackedLinear
 from mini_exp.tasks.mini.data import mini_dataset
 from mini_exp.tasks.mini.network import MiniModel, initial_stack
+from mini_exp.tasks.mini.stacked_linear import StackedLinear
 from mini_exp.tasks.mini.training import (
     SCORED_AT_ONCE,
     checked,

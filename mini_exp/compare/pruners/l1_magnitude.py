@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from mini_exp.compare.pruners.pruner import RankingPruner
-from mini_exp.pruning.layers import kind_of
 from mini_exp.pruning.selection import GroupPath
 
 if TYPE_CHECKING:
@@ -22,9 +21,11 @@ if TYPE_CHECKING:
 def l1_norms(network: nn.Module, group: Group) -> Floats:
     """Sum of |weights| that write each channel, over all writers: (m,)."""
     norms = []
-    for name in group.writers:
-        module = network.get_submodule(name)
-        norms.append(kind_of(module).blocks(module, 1).double().abs().flatten(1))
+    for slot in group.slots:
+        if slot.tensor in group.writers and not slot.reads:
+            weight = network.get_parameter(slot.tensor).detach().double().abs()
+            rows = weight.movedim(slot.axis, 0)[torch.tensor(slot.places)]
+            norms.append(rows.flatten(1))
     total: Floats = torch.cat(norms, dim=1).sum(dim=1).cpu().numpy()
     return total
 

@@ -12,11 +12,12 @@ from torch.nn import functional
 from mini_exp.compare.pruners.pruner import NetworkPruner
 from mini_exp.errors import NetworkError
 from mini_exp.pruning.calibration import reestimate_batch_norm
-from mini_exp.pruning.layers import is_weighted
 
 if TYPE_CHECKING:
     from mini_exp.compare.candidate import Candidate
     from mini_exp.spectral import Integers
+
+WEIGHTED = (nn.Linear, nn.Conv2d)
 
 
 def by_magnitude(candidate: Candidate, widths: Integers) -> nn.Module:
@@ -49,7 +50,7 @@ def prune(network: nn.Module, candidate: Candidate, widths: Integers, importance
     """
     groups = dict(zip(candidate.graph.groups, widths.tolist(), strict=True))
     ratios = {
-        network.get_submodule(writer): _ratio(group.width, width)
+        _module(network, writer): _ratio(group.width, width)
         for group, width in groups.items()
         for writer in group.writers
     }
@@ -59,17 +60,23 @@ def prune(network: nn.Module, candidate: Candidate, widths: Integers, importance
         importance=importance,
         pruning_ratio=0.0,
         pruning_ratio_dict=ratios,
-        ignored_layers=[m for m in network.modules() if is_weighted(m) and m not in ratios],
+        ignored_layers=[
+            m for m in network.modules() if isinstance(m, WEIGHTED) and m not in ratios
+        ],
     )
     pruner.step()
     network.zero_grad()
     for group, width in groups.items():
-        left = len(network.get_submodule(group.writers[0]).get_parameter("weight"))
+        left = len(network.get_parameter(group.writers[0]))
         if left != width:
             raise NetworkError(
                 f"compare: Torch-Pruning: expected {width} channels of {group.name}, got {left}"
             )
     reestimate_batch_norm(network, candidate.batches)
+
+
+def _module(network: nn.Module, weight: str) -> nn.Module:
+    return network.get_submodule(weight.rpartition(".")[0])
 
 
 def _ratio(width: int, kept: int) -> float:

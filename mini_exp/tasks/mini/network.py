@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mini_exp.pruning.layers.stacked_linear import StackedLinear
+from mini_exp.tasks.mini.stacked_linear import StackedLinear
 
 
 class MiniModel(nn.Module):

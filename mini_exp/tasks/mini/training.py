@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from mini_exp.errors import TrainingError
-from mini_exp.pruning.layers.stacked_linear import StackedLinear
 from mini_exp.spectral import Floats
 from mini_exp.tasks.mini.network import MiniModel
+from mini_exp.tasks.mini.stacked_linear import StackedLinear
 from mini_exp.tasks.task import History, OnEpoch, Samples
 from mini_exp.tasks.threads import one_thread
 

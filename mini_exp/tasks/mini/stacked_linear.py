@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from mini_exp.errors import ShapeError
-from mini_exp.pruning.layers.kind import replace_parameter
-from mini_exp.spectral import Floats
 
 
 class StackedLinear(nn.Module):
@@ -20,6 +17,7 @@ class StackedLinear(nn.Module):
 
     Examples
     --------
+    >>> import torch
     >>> layer = StackedLinear(torch.ones(5, 2, 3))
     >>> layer(torch.ones(5, 7, 3)).shape
     torch.Size([5, 7, 2])
@@ -48,33 +46,3 @@ class StackedLinear(nn.Module):
             )
         y = x @ self.weight.mT
         return y if self.bias is None else y + self.bias[..., None, :]
-
-
-class Stacked:
-    """q is 1; samples stand on the second-last axis, units on the last."""
-
-    def check(
-        self, name: str, module: StackedLinear, reads: torch.Size, writes: torch.Size
-    ) -> None:
-        """Every one is covered."""
-
-    def width(self, module: StackedLinear) -> int:
-        return module.weight.shape[-2]
-
-    def output_places(self, writes: torch.Size) -> int:
-        return 1
-
-    def blocks(self, module: StackedLinear, channels: int) -> Tensor:
-        blocks: Tensor = module.weight.detach().unflatten(-1, (channels, -1))
-        return blocks
-
-    def write_blocks(self, module: StackedLinear, blocks: Tensor) -> None:
-        replace_parameter(module, "weight", blocks.flatten(-2))
-
-    def rows(self, x: Tensor, channels: int) -> Floats:
-        # NumPy's product: the published width solver is sensitive to its last digits.
-        rows: Floats = x.double().cpu().numpy()
-        return rows
-
-    def patches(self, name: str, module: StackedLinear, x: Tensor, channels: int) -> Floats:
-        return self.rows(x, channels)
