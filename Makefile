@@ -10,15 +10,17 @@
 # make check-long    check, and the long versions of tests
 # make smoke         the code of reproduce with few epochs
 # make benchmark     how long everything takes
+# make zoo           every family of torchvision, timm and transformers pruned, in results/zoo
 # make clean         leaves results and data
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 PLAYWRIGHT := .venv/.playwright
+ZOO := .venv/.zoo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CHROMIUM := { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
 
-.PHONY: reproduce study compare test smoke lint types wheel-test browser-test check check-long benchmark clean
+.PHONY: reproduce study compare test smoke lint types wheel-test browser-test check check-long benchmark zoo clean
 
 reproduce: $(READY)
 	$(BIN)/mini-exp run configs/mini.yaml
@@ -29,8 +31,9 @@ study: $(READY)
 compare: $(READY)
 	$(BIN)/mini-exp compare configs/digits.yaml
 
+# Two processes, a thread each: with more threads than cores PyTorch's wait for one another.
 test: $(READY)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 smoke: $(READY)
 	$(BIN)/mini-exp run configs/smoke.yaml --force
@@ -61,6 +64,9 @@ check-long: check
 benchmark: $(READY)
 	$(BIN)/python scripts/benchmark.py
 
+zoo: $(ZOO)
+	$(BIN)/python -m scripts.zoo
+
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find mini_exp tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -71,6 +77,11 @@ $(READY): requirements.lock pyproject.toml
 	$(PIP) -r requirements.lock
 	$(PIP) --no-deps --no-build-isolation -e .
 	touch $(READY)
+
+# Without dependencies, all of which are listed: torch stays as it is.
+$(ZOO): scripts/zoo.lock $(READY)
+	$(PIP) --no-deps -r scripts/zoo.lock
+	touch $(ZOO)
 
 $(PLAYWRIGHT): tests/browser/requirements.lock $(READY)
 	$(PIP) -r tests/browser/requirements.lock

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,28 @@ def experiment_file(path: Path, **changes: object) -> Path:
     return path
 
 
+@pytest.fixture
+def tried(record_property: Callable[[str, object], None]) -> Callable[[str, str], None]:
+    """Record a fault and what came of it; call it after the assertions."""
+    return lambda fault, outcome: record_property("tried", (fault, outcome))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A table of every fault tried, by whichever process."""
+    outcomes = Counter(
+        tuple(value)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for name, value in report.user_properties
+        if name == "tried"
+    )
+    if outcomes:
+        terminalreporter.section("faults tried")
+        for (fault, outcome), times in sorted(outcomes.items()):
+            terminalreporter.line(f"{times:5} x  {fault:52} {outcome}")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> None:
     """A background job ignores Ctrl-C, and so would every process that these tests start."""
@@ -141,8 +164,9 @@ def compared_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture
-def compared(compared_once: Project, tmp_path: Path) -> Project:
-    """A copy."""
+def compared(compared_once: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A copy; drawing is off from now on."""
+    stub(monkeypatch)
     shutil.copytree(compared_once.results, tmp_path / "results")
     return Project(compared_once.config, tmp_path / "results")
 

@@ -18,10 +18,10 @@ import pytest
 
 from mini_exp.cli import main
 from mini_exp.files import PARTIAL, sha256
-from mini_exp.study import pages
 from mini_exp.study import run as study_run
 from mini_exp.study.costs import Costs
-from tests.conftest import Project, experiment_file, stub
+from tests.conftest import Project, experiment_file
+from tests.study.quick import leave_out_what_takes_longest
 
 # A server that has everything imported and no threads: each run is a fork of it.
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -41,7 +41,7 @@ TINY_STUDY = {
     "width": {"rho": {"start": 1, "stop": 10, "num": 2}, "choose": [1]},
     "study": {"n_population": 200, "rho_num": 2, "resamples": 2},
 }
-KILLS_IN_A_ROW = 5
+KILLS_IN_A_ROW = 4
 
 
 def command(arguments: list[str]) -> None:
@@ -51,11 +51,8 @@ def command(arguments: list[str]) -> None:
 def study_command(arguments: list[str]) -> None:
     """Without figures, and with costs that can be compared."""
     resource_tracker._resource_tracker._fd = None  # one of its own, as a process has
-    patch = pytest.MonkeyPatch()
-    stub(patch)
-    for name in pages.FIGURES:
-        patch.setattr(pages.figures, name, lambda *_: None)
-    patch.setattr(study_run, "measured_costs", lambda: Costs(1, 1.0, 1.0, 1, 1, 1.0, 1.0, 1.0))
+    leave_out_what_takes_longest(setattr)
+    study_run.measured_costs = lambda: Costs(1, 1.0, 1.0, 1, 1, 1.0, 1.0, 1.0)
     command(arguments)
 
 
@@ -124,9 +121,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, floa
     return project, time.monotonic() - started
 
 
-@pytest.mark.parametrize(
-    "kills", [20, pytest.param(200, marks=pytest.mark.long)], ids=["20", "200"]
-)
+@pytest.mark.parametrize("kills", [4, pytest.param(200, marks=pytest.mark.long)], ids=["4", "200"])
 def test_kills_at_random_moments(undisturbed, tmp_path, tried, kills: int) -> None:
     expected, duration = undisturbed
     moments = random.Random(1701)
@@ -175,9 +170,7 @@ def undisturbed_study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project
     return project, time.monotonic() - started
 
 
-@pytest.mark.parametrize(
-    "kills", [20, pytest.param(200, marks=pytest.mark.long)], ids=["20", "200"]
-)
+@pytest.mark.parametrize("kills", [4, pytest.param(200, marks=pytest.mark.long)], ids=["4", "200"])
 def test_kills_of_a_study_at_random_moments(undisturbed_study, tmp_path, tried, kills: int) -> None:
     """With its worker, as when the machine goes down; several in a row before one may finish."""
     expected, duration = undisturbed_study

@@ -72,7 +72,7 @@ def many_replicates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return experiment_file(path, study={"n_population": 200})
 
 
-@pytest.mark.parametrize("times", [4, pytest.param(50, marks=pytest.mark.long)], ids=["4", "50"])
+@pytest.mark.parametrize("times", [2, pytest.param(50, marks=pytest.mark.long)], ids=["2", "50"])
 @pytest.mark.parametrize(
     ("command", "options", "since", "longest"),
     [

@@ -126,7 +126,8 @@ def test_full_disk(small: Project, may_mount, tried, room: int) -> None:
 
 
 def test_full_disk_during_a_study(tmp_path: Path, may_mount, tried) -> None:
-    config = experiment_file(tmp_path / "quick.yaml", study={"n_population": 200})
+    study = {"n_population": 200, "rho_num": 2}
+    config = experiment_file(tmp_path / "quick.yaml", variants={"corrected": {}}, study=study)
     results = tmp_path / "results"
     results.mkdir()
     size = ("--replicates", "50", "--workers", "1")
@@ -197,13 +198,14 @@ def test_read_only_results(small: Project, tried) -> None:
 @pytest.mark.parametrize(
     "env",
     [
-        {},
-        {"LANG": "C"},
-        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        {"PYTHONIOENCODING": "ascii"},
-        {"TERM": "dumb", "NO_COLOR": "1"},
+        pytest.param({}, id="nothing"),
+        pytest.param({"LANG": "C"}, id="LANG=C", marks=pytest.mark.long),
+        pytest.param(
+            {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, id="ASCII only"
+        ),
+        pytest.param({"PYTHONIOENCODING": "ascii"}, id="ASCII output", marks=pytest.mark.long),
+        pytest.param({"TERM": "dumb", "NO_COLOR": "1"}, id="dumb terminal", marks=pytest.mark.long),
     ],
-    ids=["nothing", "LANG=C", "ASCII only", "ASCII output", "dumb terminal"],
 )
 def test_poor_environments(quick: Path, tmp_path: Path, tried, env: dict[str, str]) -> None:
     """No HOME, no TERM, no locale; from another directory; a path with spaces and letters."""
