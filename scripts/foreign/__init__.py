@@ -1,0 +1,1 @@
+"""Networks that nobody in this project made, pruned: `python -m scripts.foreign FOLDER`."""
