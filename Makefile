@@ -62,7 +62,7 @@ check-long: check
 	$(BIN)/python -m pytest -m long
 
 benchmark: $(READY)
-	$(BIN)/python scripts/benchmark.py
+	$(BIN)/python -m scripts.benchmark
 
 zoo: $(ZOO)
 	$(BIN)/python -m scripts.zoo

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import multiprocessing
 import os
-import resource
 import signal
 import statistics
 import subprocess
@@ -22,20 +21,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch_pruning
 from torch import Tensor
 
-from mini_exp import prune
-from mini_exp.pruning.calibration import Example
-from mini_exp.pruning.flattened import flattened_spectra
-from mini_exp.pruning.graph import ChannelGraph
-from mini_exp.pruning.trace import channel_graph
 from mini_exp.seeds import generator
 from mini_exp.spectral import Floats, Integers
 from mini_exp.spectral.greedy import greedy_path
 from mini_exp.spectral.output_weight import output_aware_weight, scaled_output_matrix
 from mini_exp.study.costs import naive_information_ratio
-from mini_exp.tasks.images.networks import ResNet, thesis_cnn
 from mini_exp.tasks.mini.data import mini_dataset
 from mini_exp.tasks.mini.network import MiniModel, initial_stack
 from mini_exp.tasks.mini.training import (
@@ -47,6 +39,7 @@ from mini_exp.tasks.mini.training import (
 )
 from mini_exp.tasks.task import Samples
 from mini_exp.tasks.threads import one_thread
+from scripts.benchmark_pruning import pruning, seconds, show
 
 ROOT = Path(__file__).parent.parent
 BATCH = 100
@@ -55,23 +48,9 @@ SAMPLES_PER_STEP = 32
 MINI_EXP = (sys.executable, "-m", "mini_exp")
 
 
-def seconds(action: Callable[[], object], repeats: int = 5) -> float:
-    """Median wall-clock time of an action."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
-
-
 def command(*arguments: str) -> Callable[[], object]:
     """A process whose output is dropped; bad exit codes are meant where they occur."""
     return lambda: subprocess.run(arguments, cwd=ROOT, capture_output=True, check=False)
-
-
-def show(name: str, measured: str, limit: str = "") -> None:
-    print(f"{name:58} {measured:>12}  {limit}", flush=True)
 
 
 def command_line() -> None:
@@ -231,49 +210,6 @@ def difference(ours: MiniModel, theirs: MiniModel) -> float:
 def batch(epochs: int) -> None:
     """Train a batch of networks, data and random numbers included."""
     drained(*stack_of(BATCH, epochs))
-
-
-def pruning() -> None:
-    """The thesis's CNN and a ResNet-20, 2000 images of noise, random weights: speed is the same."""
-    x, classes = torch.randn(2000, 3, 32, 32), torch.randint(0, 10, (2000,))
-    batches = list(x.contiguous(memory_format=torch.channels_last).split(100))
-    network = thesis_cnn().eval()
-
-    def taylor() -> None:
-        copied = copy.deepcopy(network)
-        importance = torch_pruning.importance.GroupTaylorImportance()
-        pruner = torch_pruning.pruner.BasePruner(
-            *(copied, batches[0][:1], importance), ignored_layers=[copied.output]
-        )
-        for batch, y in zip(batches, classes.split(100), strict=True):
-            torch.nn.functional.cross_entropy(copied(batch), y).backward()
-        pruner.step()
-
-    ours = seconds(lambda: prune(network, batches, keep=0.5))
-    theirs = seconds(taylor)
-    show("pruning the thesis's CNN, 2000 images", f"{ours:.2f} s", "limit 1.5 s")
-    show("  over Torch-Pruning's Taylor", f"{ours / theirs:.2f}", f"limit 1 ({theirs:.2f} s)")
-    taken = seconds(lambda: prune(ResNet(20).eval(), batches, keep=0.5), repeats=3)
-    show("pruning a ResNet-20, 2000 images", f"{taken:.2f} s", "limit 5 s")
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        taken, memory = pool.apply(flattened)
-    show("degrees of freedom of 32 768 units, 2000 images", f"{taken:.1f} s", "limit 6 s")
-    show("  memory above network and images", f"{memory:.0f} MB", "limit 300 MB")
-
-
-def flattened() -> tuple[float, float]:
-    """Seconds and megabytes for the spectrum of the first layer; in a process of its own."""
-    x = torch.randn(2000, 3, 32, 32)
-    network = thesis_cnn().eval()
-    graph = channel_graph(network, Example((x[:1],), {}))
-    first = ChannelGraph(graph.groups[:1], graph.layers)
-    batches = x.split(100)
-    flattened_spectra(network, first, batches[:1])  # what libraries allocate once
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
-    flattened_spectra(network, first, batches)
-    taken = time.perf_counter() - start
-    return taken, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3
 
 
 def study_growth() -> None:

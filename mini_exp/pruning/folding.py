@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,9 @@ from mini_exp.pruning.blocks import blocks_of, weight_of
 from mini_exp.pruning.graph import Group, Reader
 from mini_exp.pruning.surgery import owner, replace_tensor
 from mini_exp.spectral import Floats, Integers
+
+ENTRIES_AT_A_TIME = 2**22
+"""Of a weight that are made float64 together: 32 MB."""
 
 
 def fold(
@@ -35,27 +40,34 @@ def fold(
     """
     module, attribute = owner(network, reader.weight)
     weight = getattr(module, attribute)
-    blocks = blocks_of(weight, reader).double()
+    blocks = blocks_of(weight, reader)
     a = torch.from_numpy(matrix).to(blocks.device)
     index = torch.from_numpy(units).to(blocks.device)
-    folded = torch.zeros_like(blocks)
-    if by_weight:
-        flat = folded.flatten(-2)
-        new = blocks.flatten(-2) @ a
-        flat.scatter_(-1, _along(index, new, -1), new)
-        folded = flat.unflatten(-1, blocks.shape[-2:])
-    else:
-        new = torch.einsum("...ocq,...cj->...ojq", blocks, a)
-        folded.scatter_(-2, _along(index, new, -2), new)
+    folded = torch.zeros(blocks.shape, dtype=blocks.dtype, device=blocks.device)
+    outputs = _outputs_at_a_time(blocks, ENTRIES_AT_A_TIME)
+    for part, into in zip(blocks.split(outputs, -3), folded.split(outputs, -3), strict=True):
+        if by_weight:
+            _put(into.flatten(-2), -1, index, part.double().flatten(-2) @ a)
+        else:
+            new = torch.einsum("...ocq,...cj->...ojq", part.double(), a)
+            _put(into, -2, index, new)
     replace_tensor(module, attribute, weight_of(folded, reader, weight))
 
 
-def _along(index: Tensor, values: Tensor, dim: int) -> Tensor:
-    """An index (..., k) as it stands along an axis of values (..., k at dim, ...), expanded."""
+def _outputs_at_a_time(blocks: Tensor, entries: int) -> int:
+    return max(entries // max(blocks[..., :1, :, :].numel(), 1), 1)
+
+
+def _put(into: Tensor, dim: int, index: Tensor, values: Tensor) -> None:
+    """Write values (..., k at dim, ...) where an index (..., k) of the same leading axes says."""
+    values = values.to(into.dtype)
+    if index.ndim == 1:
+        into.index_copy_(dim, index, values)
+        return
     lead = index.shape[:-1]
     between = values.ndim + dim - len(lead)
     shape = (*lead, *(1,) * between, index.shape[-1], *(1,) * (-dim - 1))
-    return index.reshape(shape).expand(values.shape)
+    into.scatter_(dim, index.reshape(shape).expand(values.shape), values)
 
 
 def shift(network: nn.Module, reader: Reader, offset: Floats, by_weight: bool) -> None:
@@ -107,15 +119,30 @@ def shift(network: nn.Module, reader: Reader, offset: Floats, by_weight: bool) -
 
 def output_matrix(network: nn.Module, group: Group) -> Floats:
     """What the readers make of a group's channels, (..., rows, m): a row per output and place."""
-    rows = []
+    return np.concatenate(list(output_rows(network, group)), axis=-2)
+
+
+def output_rows(network: nn.Module, group: Group) -> Iterator[Floats]:
+    """The rows of ``output_matrix``, with at most ``ENTRIES_AT_A_TIME`` entries, or m², at a time.
+
+    Their product with themselves takes m².
+    """
+    pending: list[Tensor] = []
+    most = max(ENTRIES_AT_A_TIME, group.width**2)
     for reading in group.readings:
         reader = reading.reader
-        blocks = blocks_of(network.get_parameter(reader.weight), reader).double().cpu()
+        blocks = blocks_of(network.get_parameter(reader.weight), reader)
         if reader.groups > 1:
             places = [torch.block_diag(*blocks[..., q]) for q in range(blocks.shape[-1])]
             blocks = torch.stack(places, dim=-1)
+        outputs = _outputs_at_a_time(blocks, most)
         for entries in np.array(reading.places).T:
-            own = blocks[..., entries.tolist(), :]
-            rows.append(own.mT.flatten(-3, -2))
-    matrix: Floats = torch.cat(rows, dim=-2).numpy()
-    return matrix
+            whole = np.array_equal(entries, np.arange(blocks.shape[-2]))
+            for part in blocks.split(outputs, dim=-3):
+                own = part if whole else part[..., entries.tolist(), :]
+                rows = own.mT.flatten(-3, -2).double().cpu()
+                if sum(x.numel() for x in (*pending, rows)) > most and pending:
+                    yield torch.cat(pending, dim=-2).numpy()
+                    pending = []
+                pending.append(rows)
+    yield torch.cat(pending, dim=-2).numpy()

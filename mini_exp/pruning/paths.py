@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 from torch import nn
 
-from mini_exp.pruning.folding import output_matrix
+from mini_exp.pruning.folding import output_matrix, output_rows
 from mini_exp.pruning.graph import Group
 from mini_exp.pruning.selection import GroupPath
 from mini_exp.spectral import Floats
@@ -14,7 +15,7 @@ from mini_exp.spectral.exhaustive import MAX_ENUMERATED_WIDTH, Scope, exhaustive
 from mini_exp.spectral.greedy import greedy_path
 from mini_exp.spectral.greedy_complement import greedy_complement_path
 from mini_exp.spectral.losses import index_set_losses
-from mini_exp.spectral.output_weight import output_aware_weight, scaled_output_matrix
+from mini_exp.spectral.output_weight import scaled_output_matrix, streamed_output_weight
 
 
 def greedy_group_path(
@@ -52,11 +53,10 @@ def greedy_group_path(
     ----------
     Sørby (2019), (4.1.4)–(4.1.7).
     """
-    z, scale = scaled_output_matrix(output_matrix(network, group))
+    weight, scale = streamed_output_weight(partial(output_rows, network, group), theta)
     if scope == "complement":
         index_path, ratio = greedy_complement_path(sigma, n_picks)
     else:
-        weight = output_aware_weight(z, theta)
         index_path, ratio = greedy_path(sigma, weight, n_picks, information)
     return GroupPath(group, index_path, ratio, scale)
 

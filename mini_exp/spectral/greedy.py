@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from mini_exp.errors import DomainError, ShapeError
 from mini_exp.spectral import Floats, Integers
-from mini_exp.spectral.residual import Residual
+from mini_exp.spectral.residual import residual
 from mini_exp.spectral.stacks import checked_second_moment, quotient
 
 TIE_TOLERANCE = 1e-12
@@ -74,7 +74,7 @@ def greedy_path(
     leading = s.shape[:-2]
     s = s.reshape(-1, m, m)
     w = None if weight is None else np.asarray(weight, dtype=np.float64).reshape(s.shape)
-    left = Residual(s, w, n_picks)  # 𝒞 depends on the scale of neither Σ nor M
+    left = residual(s, w, n_picks)  # 𝒞 depends on the scale of neither Σ nor M
     dead = left.variance == 0
     picked = np.zeros(dead.shape, dtype=bool)
     index_path = np.empty((len(s), n_picks), dtype=np.int64)

@@ -45,7 +45,8 @@ class RunningMoments:
 
     def add(self, phi: Any, target: Any = None) -> None:
         """Take in a batch (..., n, m), float64, and what is to be estimated from it."""
-        self.second = self.second + phi.mT @ phi
+        second = phi.mT @ phi
+        self.second = self.second + second if self.n_samples else second
         self.first = self.first + phi.sum(-2)
         self.n_samples += phi.shape[-2]
         if target is not None:

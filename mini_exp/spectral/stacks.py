@@ -21,7 +21,9 @@ def checked_second_moment(sigma: npt.ArrayLike, where: str) -> Floats:
 
 def power_of_two(stack: Floats) -> Floats:
     """The power of two next to each matrix's largest entry, 1 for a zero matrix: (..., 1, 1)."""
-    largest = np.abs(stack).max(axis=(-2, -1), keepdims=True)
+    largest = np.maximum(
+        stack.max(axis=(-2, -1), keepdims=True), -stack.min(axis=(-2, -1), keepdims=True)
+    )
     return np.exp2(np.floor(np.log2(np.where(largest > 0, largest, 1.0))))
 
 

@@ -92,7 +92,7 @@ def patches(module):
     )
     with torch.no_grad(), watched:
         y = network(x)
-    return seen[0], y.flatten(2).transpose(1, 2).flatten(0, 1)
+    return torch.as_tensor(seen[0]), y.flatten(2).transpose(1, 2).flatten(0, 1)
 
 
 @pytest.mark.parametrize("settings", CONVOLUTIONS, ids=str)
