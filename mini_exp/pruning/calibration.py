@@ -52,18 +52,38 @@ class Example:
         """The size of the first axis of the first tensor, at least 1."""
         return next((max(len(x), 1) for x in self.tensors if x.ndim), 1)
 
-    def first(self, n: int) -> Example:
-        """The first n samples where all tensors have as many."""
-        sizes = {x.shape[:1] for x in self.tensors}
-        if len(sizes) != 1 or not all(x.ndim for x in self.tensors):
+    def copy(self) -> Example:
+        """The same values, whatever happens to these."""
+        return Example(_cloned(self.arguments), _cloned(dict(self.named)))
+
+    @property
+    def can_be_cut(self) -> bool:
+        """Whether all tensors have as many samples."""
+        return len({x.shape[:1] for x in self.tensors}) == 1 and all(x.ndim for x in self.tensors)
+
+    def part(self, start: int, stop: int) -> Example:
+        """Some samples, if they can be cut."""
+        if not self.can_be_cut:
             return self
 
         def cut(value: Any) -> Any:
-            return value[:n] if isinstance(value, Tensor) else value
+            return value[start:stop] if isinstance(value, Tensor) else value
 
         return Example(
             tuple(map(cut, self.arguments)), {name: cut(x) for name, x in self.named.items()}
         )
+
+    def first(self, n: int) -> Example:
+        """The first n samples, if they can be cut."""
+        return self.part(0, n)
+
+    def pieces(self, n: int) -> Iterator[Example]:
+        """All samples, n at a time; all at once if they cannot be cut."""
+        if not self.can_be_cut:
+            yield self
+            return
+        for start in range(0, self.n_samples, n):
+            yield self.part(start, start + n)
 
     def __str__(self) -> str:
         shapes = [f"{tuple(x.shape)} of {x.dtype}" for x in self.tensors]
@@ -118,7 +138,7 @@ def first_example(network: nn.Module, batches: Batches) -> Example:
         calls: list[Example] = []
 
         def see(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-            calls.append(Example(_cloned(arguments), _cloned(named)))
+            calls.append(Example(arguments, named).copy())
             raise _SeenError
 
         handle = network.register_forward_pre_hook(see, with_kwargs=True)
@@ -200,78 +220,3 @@ def evaluated(network: nn.Module, batch: Any) -> Any:
 def described(error: BaseException) -> str:
     """An error's message in one line."""
     return " ".join(str(error).split()) or type(error).__name__
-
-
-@torch.no_grad()
-def reestimate_batch_norm(network: nn.Module, batches: Batches) -> None:
-    """Give every batch norm the mean and variance of all calibration samples together.
-
-    Parameters
-    ----------
-    network : nn.Module
-        Changed in place; its mode and the batch norms' counters stay.
-    batches : iterable or function
-        Calibration batches; those of a few samples weigh as little as these are.
-
-    Raises
-    ------
-    DomainError
-        If a batch norm sees a single value per channel.
-
-    Notes
-    -----
-    Every batch is normalised by its own statistics, as in training, while those of all are
-    collected in float64; dropout stays off. The variance is the unbiased one, as PyTorch's is.
-    """
-    statistics = {
-        module: _Statistics(name)
-        for name, module in network.named_modules()
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats
-    }
-    if not statistics:
-        return
-
-    def see(norm: Any, arguments: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
-        mean, variance = statistics[norm].add(arguments[0] if arguments else named["input"])
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_(variance)
-
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(eval_mode(network))
-        for norm in statistics:
-            handle = norm.register_forward_pre_hook(see, with_kwargs=True)
-            stack.callback(handle.remove)
-        run_through(network, batches)
-    for norm, own in statistics.items():
-        if own.n and norm.running_mean is not None and norm.running_var is not None:
-            norm.running_mean.copy_(own.mean)
-            norm.running_var.copy_(own.unbiased_variance)
-
-
-class _Statistics:
-    """Mean and sum of squares about it, of what a batch norm has seen so far (Chan et al.)."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.n = 0
-        self.mean: Any = 0.0
-        self.squares: Any = 0.0
-
-    def add(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Add a batch (n, channels, …); its own mean and biased variance."""
-        values = x.double().movedim(1, 0).flatten(1)
-        n = values.shape[1]
-        mean, variance = values.mean(1), values.var(1, correction=0)
-        shift, total = mean - self.mean, self.n + n
-        self.squares = self.squares + variance * n + shift**2 * (self.n * n / total)
-        self.mean, self.n = self.mean + shift * (n / total), total
-        return mean, variance
-
-    @property
-    def unbiased_variance(self) -> Tensor:
-        if self.n < 2:
-            raise DomainError(
-                f"{self.name}: a batch norm needs calibration batches of at least 2 samples"
-            )
-        variance: Tensor = self.squares / (self.n - 1)
-        return variance

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from mini_exp.compare.pruners.pruner import NetworkPruner
 from mini_exp.errors import NetworkError
-from mini_exp.pruning.calibration import reestimate_batch_norm
+from mini_exp.pruning.batch_norm import reestimate_batch_norm
 
 if TYPE_CHECKING:
     from mini_exp.compare.candidate import Candidate
