@@ -10,7 +10,7 @@ import numpy as np
 from mini_exp.compare.candidate import Candidate
 from mini_exp.compare.pruners.pruner import Method
 from mini_exp.pruning.costs import Unit, network_costs
-from mini_exp.pruning.widths import uniform_widths, widths_within
+from mini_exp.pruning.widths import spectral_losses, uniform_widths, widths_within
 from mini_exp.settings.sections import Compare
 from mini_exp.spectral import Integers
 
@@ -58,9 +58,8 @@ def width_sets(
     )
     for unit, shares in budgets:
         for share in dict.fromkeys(shares):
-            widths, gap = widths_within(
-                candidate.network, candidate.graph, candidate.moments.eigenvalues, unit, share
-            )
+            losses = spectral_losses(candidate.moments.eigenvalues)
+            widths, gap = widths_within(candidate.network, candidate.graph, losses, unit, share)
             uniform = widest_uniform(candidate, unit, share)
             sets.append((WidthSet(unit, share, True, widths, gap), main))
             sets.append((WidthSet(unit, share, False, uniform), main))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Collection
 from functools import partial
 from typing import Any
@@ -11,10 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from mini_exp.errors import DomainError
-from mini_exp.pruning.calibration import Batches, eval_mode, run_through, small_example
+from mini_exp.pruning.calibration import Batches, Example, eval_mode, run_through, small_example
+from mini_exp.pruning.calls import tensors_in
 from mini_exp.pruning.fidelity import Fidelity, split_samples
-from mini_exp.pruning.moments import Watched
-from mini_exp.pruning.selection import Selection
 
 
 def batch_norms(network: nn.Module) -> dict[str, Any]:
@@ -28,55 +28,57 @@ def batch_norms(network: nn.Module) -> dict[str, Any]:
 
 @torch.no_grad()
 def renew_batch_norm(
-    smaller: nn.Module, original: nn.Module, selection: Selection, batches: Batches
+    smaller: nn.Module, masked: nn.Module, original: nn.Module, batches: Batches
 ) -> None:
     """Statistics of the batches where something smaller is in front, if the outputs gain by them.
 
-    Batch norms that run before the first weight that reads what became smaller stay as they are.
-    The others take mean and variance of the batches, in place, unless the outputs of the held-out
-    tenth of the samples are nearer to the original's with the old statistics.
+    Batch norms that are given something else than in the original take mean and variance of the
+    batches, in place, unless the outputs of the held-out tenth of the samples are nearer to the
+    original's with the old statistics.
+
+    Parameters
+    ----------
+    smaller, masked : nn.Module
+        The pruned network, and the one of the original size that does the same.
+    original : nn.Module
+    batches : iterable or function
 
     Notes
     -----
     A pass over the batches, and three over the held-out tenth.
     """
-    norms = _behind(original, selection, batches)
-    if not norms:
+    norms = batch_norms(smaller)
+    example = small_example(original, batches) if norms else None
+    before, after = (_given(network, example) for network in (original, masked))
+    changed = [name for name, x in after.items() if not torch.equal(x, before[name])]
+    if not changed:
         return
-    old = {name: norm.state_dict() for name, norm in batch_norms(smaller).items()}
-    old = {name: {key: x.clone() for key, x in state.items()} for name, state in old.items()}
+    old = {name: copy.deepcopy(norms[name].state_dict()) for name in changed}
     _, held_out = split_samples(original, batches, working=False)
     fidelity = Fidelity(original, held_out) if held_out else None
     every = range(len(held_out))
-    before = fidelity.mean(smaller, every) if fidelity else float("inf")
-    reestimate_batch_norm(smaller, batches, norms)
-    if fidelity and not fidelity.mean(smaller, every) <= before:
-        for name, norm in batch_norms(smaller).items():
-            norm.load_state_dict(old[name])
+    divergence = fidelity.mean(smaller, every) if fidelity else float("inf")
+    reestimate_batch_norm(smaller, batches, changed)
+    if fidelity and not fidelity.mean(smaller, every) <= divergence:
+        for name in changed:
+            norms[name].load_state_dict(old[name])
 
 
-def _behind(network: nn.Module, selection: Selection, batches: Batches) -> list[str]:
-    """Batch norms that run after the first reader of a group that became smaller."""
-    reduced = (kept.group for kept in selection.groups if kept.width < kept.group.width)
-    readers = {reader.weight: reader for group in reduced for reader in group.readers}
-    norms = batch_norms(network)
-    if not (norms and readers):
-        return []
-    read: list[str] = []
-    behind: list[str] = []
+def _given(network: nn.Module, example: Example | None) -> dict[str, Tensor]:
+    """What every batch norm is given last."""
+    given: dict[str, Tensor] = {}
 
-    def see(norm: nn.Module, given: Any, name: str) -> None:
-        if read:
-            behind.append(name)
+    def see(norm: nn.Module, arguments: Any, named: Any, name: str) -> None:
+        given[name] = next(tensors_in((arguments, named))).clone()
 
     with contextlib.ExitStack() as stack:
-        for name, norm in norms.items():
-            handle = norm.register_forward_pre_hook(partial(see, name=name))
+        for name, norm in batch_norms(network).items():
+            handle = norm.register_forward_pre_hook(partial(see, name=name), with_kwargs=True)
             stack.callback(handle.remove)
         stack.enter_context(eval_mode(network))
-        stack.enter_context(Watched(network, readers, lambda *seen: read.append(seen[0])))
-        small_example(network, batches).output(network)
-    return behind
+        if example:
+            example.output(network)
+    return given
 
 
 @torch.no_grad()

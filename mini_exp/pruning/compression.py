@@ -100,6 +100,24 @@ def compressed_network(
     ----------
     Sørby (2019), (4.1.1) and (4.1.2), per channel.
     """
+    masked = masked_network(network, selection, moments, batches, compression)
+    smaller = surgery.smaller_network(masked, selection)
+    error = agreement(smaller, masked, small_example(network, batches))
+    renew_batch_norm(smaller, masked, network, batches)
+    return smaller, error
+
+
+def masked_network(
+    network: nn.Module,
+    selection: Selection,
+    moments: Mapping[str, TensorMoments],
+    batches: Batches,
+    compression: Compression,
+) -> nn.Module:
+    """A copy of the network of the same size, with the smaller one's outputs.
+
+    Its readers have new weights, and zeros for the channels that are not selected.
+    """
     masked = independent_copy(network)
     if compression.weights == "reconstruct":
         for readers in _readers_in_turn(selection):
@@ -110,10 +128,7 @@ def compressed_network(
             for reader in (reader for reader in readers if reader.folds):
                 _reconstruct(masked, selection, reader, moments, compression)
     surgery.mask(masked, selection)
-    smaller = surgery.smaller_network(masked, selection)
-    error = agreement(smaller, masked, small_example(network, batches))
-    renew_batch_norm(smaller, network, selection, batches)
-    return smaller, error
+    return masked
 
 
 def _readers_in_turn(selection: Selection) -> list[list[Reader]]:

@@ -118,7 +118,9 @@ class Fidelity:
     ) -> None:
         self.examples = examples
         with eval_mode(original), torch.no_grad():
-            self.targets = [_outputs(original, example) for example in examples]
+            self.targets = [
+                [y.detach() for y in _outputs(original, example)] for example in examples
+            ]
         if not self.targets[0]:
             raise DomainError("expected a network with floating-point outputs, got none")
         outputs = [torch.cat(one) for one in zip(*self.targets, strict=True)]

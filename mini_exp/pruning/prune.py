@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -13,14 +13,21 @@ from mini_exp.errors import ConfigError, DomainError, MiniExpError, NetworkError
 from mini_exp.pruning.calibration import Batches, repeatable
 from mini_exp.pruning.compression import Compression, compressed_network
 from mini_exp.pruning.constraints import Attention
+from mini_exp.pruning.fidelity import Fidelity, split_samples
+from mini_exp.pruning.measured_losses import measured_losses
 from mini_exp.pruning.recipe import (
     prunable_graph,
     second_moments,
     selected_channels,
     warn_of_few_samples,
 )
-from mini_exp.pruning.selection import Selection
+from mini_exp.pruning.recovery import Recovery, recovered_network
+from mini_exp.pruning.selection import GroupPath, Selection
 from mini_exp.pruning.widths import WidthRule, is_number
+from mini_exp.spectral import Floats
+
+THETAS = (0.5, 1.0)
+"""What theta="auto" tries."""
 
 
 def prune(
@@ -38,13 +45,15 @@ def prune(
     heads: bool = False,
     entries: bool = False,
     strict: bool = False,
-    theta: float = 0.5,
+    theta: float | Literal["auto"] = 0.5,
+    losses: Literal["measured", "spectral"] = "measured",
     weights: Literal["reconstruct", "slice"] = "reconstruct",
     ridge: float = 1e-6,
     intercept: bool = False,
     refit: bool = False,
     sequential: bool = False,
     rescale_dropout: bool = False,
+    recover: bool | Recovery = False,
     progress: bool = False,
 ) -> tuple[nn.Module, Selection]:
     """A smaller network by spectral pruning: fewer channels, the next layers adjusted.
@@ -91,8 +100,12 @@ def prune(
         Prune the same entries of all heads instead: of queries, keys and values.
     strict : bool
         Refuse a network of which something has to stay whole.
-    theta : float
-        θ in [0, 1]: 1 looks at the channels alone, 0 at what the next layers read.
+    theta : float or "auto"
+        θ in [0, 1]: 1 looks at the channels alone, 0 at what the next layers read. "auto" is ½ or
+        1, whichever leaves the outputs of a held-out tenth of the samples nearer to the original's.
+    losses : {"measured", "spectral"}
+        What the width problem sums up for a budget: how far the outputs move when one group becomes
+        narrower, or λ of its degrees of freedom (4.2.1), which is cheaper.
     weights : {"reconstruct", "slice"}
         Multiply by A_J, or only drop columns.
     ridge : float
@@ -105,6 +118,11 @@ def prune(
         Estimate from the activations of the network pruned so far: a pass per group.
     rescale_dropout : bool
         Multiply dropout probabilities by the kept share.
+    recover : bool or Recovery
+        Train the smaller network's weights to give the original's outputs, without labels: 200
+        steps of 100 samples at two rates, or as ``Recovery`` says; a tenth of the samples is held
+        out, and where they gain nothing the network stays as it is. The samples are read into
+        memory.
     progress : bool
         Tell on stderr which batch is read.
 
@@ -140,8 +158,12 @@ def prune(
     """
     with named("prune", (MiniExpError,)), torch.inference_mode(False), torch.no_grad():
         rule = WidthRule(keep, widths, parameters, flops, information, round_to)
-        if not (is_number(theta) and 0 <= theta <= 1):
-            raise DomainError(f"theta: expected θ in [0, 1], got {theta!r}")
+        if theta != "auto" and not (is_number(theta) and 0 <= theta <= 1):
+            raise DomainError(f"theta: expected θ in [0, 1] or 'auto', got {theta!r}")
+        if losses not in ("measured", "spectral"):
+            raise DomainError(f"losses: expected 'measured' or 'spectral', got {losses!r}")
+        if not isinstance(recover, bool | Recovery):
+            raise DomainError(f"recover: expected True, False or a Recovery, got {recover!r}")
         flags = {
             "tied": tied,
             "heads": heads,
@@ -163,10 +185,44 @@ def prune(
             one = graph.frozen[0]
             raise NetworkError(f"strict: {one.name} has to stay whole: {one.reason}")
         tensors, sigma = second_moments(network, graph, batches)
-        selection = selected_channels(
-            rule, network, graph, sigma, theta, intercept, rescale_dropout
-        )
+
+        def measured(paths: Sequence[GroupPath]) -> Mapping[str, Floats]:
+            return measured_losses(network, paths, tensors, batches, compression)
+
+        def pruned(theta: float) -> tuple[nn.Module, Selection]:
+            selection = selected_channels(
+                rule,
+                network,
+                graph,
+                sigma,
+                theta,
+                intercept,
+                rescale_dropout,
+                measured if losses == "measured" else None,
+            )
+            smaller, error = compressed_network(network, selection, tensors, batches, compression)
+            return smaller, replace(selection, agreement=error)
+
+        if theta == "auto":
+            smaller, selection = nearest(network, map(pruned, THETAS), batches)
+        else:
+            smaller, selection = pruned(theta)
         warn_of_few_samples(selection, tensors)
-        smaller, error = compressed_network(network, selection, tensors, batches, compression)
-        selection = replace(selection, layers=graph.layers, frozen=graph.frozen, agreement=error)
+        selection = replace(selection, layers=graph.layers, frozen=graph.frozen)
+        if recover:
+            recovery = recover if isinstance(recover, Recovery) else Recovery()
+            smaller, done = recovered_network(smaller, network, selection, batches, recovery)
+            selection = replace(selection, recovered=done)
         return smaller, selection
+
+
+def nearest(
+    network: nn.Module, candidates: Iterable[tuple[nn.Module, Selection]], batches: Batches
+) -> tuple[nn.Module, Selection]:
+    """The candidate with the outputs nearest to the network's, on the held-out samples."""
+    _, held_out = split_samples(network, batches, working=False)
+    if not held_out:
+        raise DomainError("theta: expected samples to judge 'auto' by, got too few")
+    fidelity = Fidelity(network, held_out)
+    every = range(len(held_out))
+    return min(candidates, key=lambda candidate: fidelity.mean(candidate[0], every))

@@ -6,8 +6,8 @@ Each function is one stage; ``prune``, the steps, ``compare`` and ``study`` call
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from torch import nn
@@ -21,7 +21,7 @@ from mini_exp.pruning.paths import greedy_group_path
 from mini_exp.pruning.selection import GroupPath, Selection, first_channels
 from mini_exp.pruning.trace import channel_graph, check_network
 from mini_exp.pruning.trial import runnable_graph
-from mini_exp.pruning.widths import WidthRule, chosen_widths
+from mini_exp.pruning.widths import WidthRule, chosen_widths, spectral_losses
 from mini_exp.spectral import Floats, Integers
 from mini_exp.spectral.exhaustive import Scope
 from mini_exp.spectral.second_moment import Scale, descending_eigenvalues, spectrum
@@ -171,25 +171,40 @@ def selected_channels(
     theta: float,
     intercept: bool = False,
     rescale_dropout: bool = False,
+    measured: Callable[[Sequence[GroupPath]], Mapping[str, Floats]] | None = None,
 ) -> Selection:
     """What a rule keeps of every group, without a pick or a spectrum that it does not need.
+
+    With a budget the losses of a group's widths are those that are measured along its path, where
+    such a function is given, or else those of its spectrum.
 
     Raises
     ------
     ConfigError, DomainError
     """
-    spectra: dict[str, Floats] = {}
+    losses: Mapping[str, Floats] = {}
     paths: list[GroupPath] = []
     if rule.information is not None:
         # A width that is rounded up afterwards may need more picks than the information.
         enough = rule.information if rule.round_to == 1 else None
         paths = greedy_paths(network, graph, sigma, theta, information=enough)
+    elif rule.has_budget and measured:
+        paths = greedy_paths(network, graph, sigma, theta)
+        losses = measured(paths)
     elif rule.has_budget:
         spectra = {name: descending_eigenvalues(one) for name, one in sigma.items()}
-    widths, gap = chosen_widths(rule, network, graph, spectra, paths, intercept)
-    if rule.information is None:
+        losses = spectral_losses(spectra)
+    widths, gap = chosen_widths(rule, network, graph, losses, paths, intercept)
+    if not paths:
         paths = greedy_paths(network, graph, sigma, theta, widths=widths)
-    return first_channels(paths, widths, rescale_dropout, gap)
+    if rule.has_budget and measured:
+        paths = [path.first(width) for path, width in zip(paths, widths.tolist(), strict=True)]
+    selection = first_channels(paths, widths, rescale_dropout, gap)
+    if rule.has_budget and measured:
+        pairs = zip(losses.values(), widths, strict=True)
+        predicted = sum(float(loss[width - 1]) for loss, width in pairs)
+        selection = replace(selection, predicted_loss=predicted)
+    return selection
 
 
 def warn_of_few_samples(selection: Selection, tensors: Mapping[str, TensorMoments]) -> None:

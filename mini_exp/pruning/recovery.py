@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mini_exp.errors import DomainError, NetworkError
 from mini_exp.pruning.calibration import Batches, eval_mode
 from mini_exp.pruning.fidelity import Fidelity, split_samples
-from mini_exp.pruning.selection import Selection
+from mini_exp.pruning.selection import Recovered, Selection
 from mini_exp.pruning.surgery import owner
 
 RATES = (0.01, 0.03)
@@ -62,30 +62,6 @@ class Recovery:
                 )
 
 
-@dataclass(frozen=True)
-class Recovered:
-    """What the repair did to the held-out tenth of the samples.
-
-    Attributes
-    ----------
-    divergence : str
-        "kl" in nats, "squared error" as a share of the variance.
-    before, after : float
-        After is never more: of all checks the best network is kept, the start among them.
-    rate, steps : float and int
-        At which rate, and after how many steps, it was best; 0 steps where nothing was better.
-    n : int
-        Held-out samples.
-    """
-
-    divergence: str
-    before: float
-    after: float
-    rate: float
-    steps: int
-    n: int
-
-
 def recovered_network(
     smaller: nn.Module,
     original: nn.Module,
@@ -129,7 +105,7 @@ def recovered_network(
     train, judges = range(len(work)), range(len(work), len(work) + len(held_out))
     before = fidelity.mean(smaller, judges)
     n = sum(example.n_samples for example in held_out)
-    best, result = smaller, Recovered(fidelity.name, before, before, 0.0, 0, n)
+    best, result = _state(smaller), Recovered(fidelity.name, before, before, 0.0, 0, n)
     for rate in RATES if recovery.steps else ():
         network = copy.deepcopy(smaller)
         order = _order(train, recovery)
@@ -148,8 +124,14 @@ def recovered_network(
                     after = fidelity.mean(network, judges)
                     if after < result.after:
                         result = Recovered(fidelity.name, before, after, rate, step, n)
-                        best = copy.deepcopy(network)
-    return best, result
+                        best = _state(network)
+    recovered = copy.deepcopy(smaller)
+    recovered.load_state_dict(best)
+    return recovered, result
+
+
+def _state(network: nn.Module) -> dict[str, Tensor]:
+    return {name: x.clone() for name, x in network.state_dict().items()}
 
 
 def _order(train: Sequence[int], recovery: Recovery) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -36,6 +36,15 @@ class GroupPath:
     losses: Mapping[str, Floats] = field(default_factory=dict)
     exhaustive: Mapping[str, Floats] = field(default_factory=dict)
 
+    def first(self, n_picks: int) -> GroupPath:
+        """The same path with fewer picks."""
+        picks = slice(n_picks)
+        return replace(
+            self,
+            index_path=self.index_path[..., picks],
+            information_ratio=self.information_ratio[..., picks],
+        )
+
 
 @dataclass(frozen=True)
 class GroupSelection:
@@ -65,6 +74,36 @@ class GroupSelection:
 
 
 @dataclass(frozen=True)
+class Recovered:
+    """What the repair did to the held-out tenth of the samples.
+
+    Attributes
+    ----------
+    divergence : str
+        "kl" in nats, "squared error" as a share of the variance.
+    before, after : float
+        After is never more: of all checks the best network is kept, the start among them.
+    rate, steps : float and int
+        At which rate, and after how many steps, it was best; 0 steps where nothing was better.
+    n : int
+        Held-out samples.
+    """
+
+    divergence: str
+    before: float
+    after: float
+    rate: float
+    steps: int
+    n: int
+
+    def __str__(self) -> str:
+        return (
+            f"recovered: {self.divergence} of the original's outputs {self.before:.3g} -> "
+            f"{self.after:.3g} on {self.n} held-out samples"
+        )
+
+
+@dataclass(frozen=True)
 class Selection:
     """The channels that stay, group by group in the order of execution.
 
@@ -83,6 +122,10 @@ class Selection:
     agreement : float or None
         Of the check: the largest difference between the outputs of the pruned network and of one
         with zeros instead, as a share of the largest output.
+    predicted_loss : float or None
+        Of measured widths within a budget: the sum over the groups of what each loses alone.
+    recovered : Recovered or None
+        What the repair did.
     """
 
     groups: tuple[GroupSelection, ...]
@@ -91,6 +134,8 @@ class Selection:
     layers: tuple[Layer, ...] = ()
     frozen: tuple[Frozen, ...] = ()
     agreement: float | None = None
+    predicted_loss: float | None = None
+    recovered: Recovered | None = None
 
     @property
     def widths(self) -> dict[str, int]:
@@ -106,7 +151,8 @@ class Selection:
         """A table of the layers before and after, and what was left whole."""
         share = {kept.group.name: kept.width / kept.group.width for kept in self.groups}
         left = [f"left whole: {one.name} ({one.width}): {one.reason}" for one in self.frozen]
-        return "\n".join([*layer_table(self.layers, share), *left])
+        lines = [*layer_table(self.layers, share), *left]
+        return "\n".join([*lines, str(self.recovered)] if self.recovered else lines)
 
 
 def first_channels(

@@ -19,7 +19,7 @@ from mini_exp.pruning.graph import (
     Reading,
     Slot,
 )
-from mini_exp.pruning.selection import GroupPath, GroupSelection, Selection
+from mini_exp.pruning.selection import GroupPath, GroupSelection, Recovered, Selection
 from mini_exp.spectral import Floats
 
 
@@ -45,6 +45,8 @@ def selection_bytes(selection: Selection) -> bytes:
         "rescale_dropout": selection.rescale_dropout,
         "gap": selection.gap,
         "agreement": selection.agreement,
+        "predicted_loss": selection.predicted_loss,
+        "recovered": selection.recovered and dataclasses.asdict(selection.recovered),
         "layers": layers,
         "uses": [dataclasses.asdict(one) for one in selection.layers],
         "frozen": [dataclasses.asdict(one) for one in selection.frozen],
@@ -61,15 +63,19 @@ def parsed_selection(content: bytes) -> Selection:
         raise ValueError("expected each group once")
     if not isinstance(saved["rescale_dropout"], bool):
         raise ValueError("expected rescale_dropout true or false")
-    gap, agreement = (
-        None if saved[key] is None else float(saved[key]) for key in ("gap", "agreement")
+    gap, agreement, predicted = (
+        None if saved[key] is None else float(saved[key])
+        for key in ("gap", "agreement", "predicted_loss")
     )
+    recovered = saved["recovered"] and Recovered(**saved["recovered"])
     uses = tuple(
         Layer(**one | {"reads": _entries(one["reads"]), "writes": _entries(one["writes"])})
         for one in saved["uses"]
     )
     frozen = tuple(Frozen(**one) for one in saved["frozen"])
-    return Selection(groups, saved["rescale_dropout"], gap, uses, frozen, agreement)
+    return Selection(
+        groups, saved["rescale_dropout"], gap, uses, frozen, agreement, predicted, recovered
+    )
 
 
 def _parsed_layer(entry: Mapping[str, Any]) -> GroupSelection:

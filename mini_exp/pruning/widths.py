@@ -75,7 +75,7 @@ def chosen_widths(
     rule: WidthRule,
     network: nn.Module,
     graph: ChannelGraph,
-    eigenvalues: Mapping[str, Floats],
+    losses: Mapping[str, Floats],
     paths: Sequence[GroupPath],
     intercept: bool = False,
 ) -> tuple[Integers, float | None]:
@@ -86,8 +86,8 @@ def chosen_widths(
     rule : WidthRule
     network : nn.Module
     graph : ChannelGraph
-    eigenvalues : mapping from group to (m,)
-        Of its second moment; needed for a budget alone.
+    losses : mapping from group to (m,)
+        Of its first 1 … m channels; needed for a budget alone.
     paths : sequence of GroupPath
         Needed for information alone.
     intercept : bool
@@ -107,7 +107,7 @@ def chosen_widths(
         return rounded(graph, widths, rule.round_to), None
     unit: Unit = "flops" if rule.parameters is None else "parameters"
     limit = rule.flops if rule.parameters is None else rule.parameters
-    return widths_within(network, graph, eigenvalues, unit, limit, intercept, rule.round_to)
+    return widths_within(network, graph, losses, unit, limit, intercept, rule.round_to)
 
 
 def rounded(graph: ChannelGraph, widths: Integers, multiple: int) -> Integers:
@@ -183,10 +183,25 @@ def informative_widths(paths: Sequence[GroupPath], information: float) -> Intege
     return np.array([int(which.argmax()) + 1 for which in reached], dtype=np.int64)
 
 
+def spectral_losses(eigenvalues: Mapping[str, Floats]) -> dict[str, Floats]:
+    """λ_g(k) by group, (m,): where N_g(λ) = k, in units of tr(Σ_g) / m_g, as the ridge is.
+
+    References
+    ----------
+    Sørby (2019), (4.2.1).
+    """
+    losses = {}
+    for name, values in eigenvalues.items():
+        spectrum = numerical_spectrum(values)
+        mean = spectrum.mean()
+        losses[name] = lambda_of_width(spectrum) / (mean if mean > 0 else 1.0)
+    return losses
+
+
 def widths_within(
     network: nn.Module,
     graph: ChannelGraph,
-    eigenvalues: Mapping[str, Floats],
+    losses: Mapping[str, Floats],
     unit: Unit,
     limit: Any,
     intercept: bool = False,
@@ -194,8 +209,7 @@ def widths_within(
 ) -> tuple[Integers, float | None]:
     """The width problem (4.2.3) with true costs and a budget: widths (G,) and the certified gap.
 
-    Minimises Σ_g λ_g subject to cost(k) ≤ budget, where k_g = N_g(λ_g) is the width of group g and
-    λ_g is in units of tr(Σ_g) / m_g, as the ridge is.
+    Minimises Σ_g loss_g(k_g) subject to cost(k) ≤ budget, where k_g is the width of group g.
 
     Raises
     ------
@@ -209,25 +223,19 @@ def widths_within(
     costs = network_costs(network, graph, unit, intercept)
     full = network_costs(network, graph, unit).total([group.width for group in graph.groups])
     budget = _budget(unit, limit, float(full))
-    lambdas = []
-    for group in graph.groups:
-        spectrum = numerical_spectrum(eigenvalues[group.name])
-        mean = spectrum.mean()
-        lambdas.append(lambda_of_width(spectrum) / (mean if mean > 0 else 1.0))
+    width = np.array([group.width for group in graph.groups])
+    step = np.where(width < round_to, width, round_to)
+    rows = [losses[group.name][k - 1 :: k] for group, k in zip(graph.groups, step, strict=True)]
     try:
-        best = budget_widths(lambdas, costs, budget)
+        best = budget_widths(rows, costs.of_multiples(step), budget)
     except DomainError as error:
-        raise DomainError(f"{unit} {limit:g}: {error}") from None
-    if round_to == 1:
-        return best.widths, best.gap
-    full_widths = np.array([group.width for group in graph.groups])
-    smaller = np.maximum(best.widths // round_to, 1) * round_to
-    widths = np.where(best.widths == full_widths, full_widths, np.minimum(smaller, full_widths))
-    if costs.total(widths) > budget:
-        raise DomainError(
-            f"{unit} {limit:g}: no widths in multiples of {round_to} stay within it; give more"
-        )
-    return widths.astype(np.int64), None
+        why = f"no widths in multiples of {round_to} stay within it; give more"
+        raise DomainError(f"{unit} {limit:g}: {error if round_to == 1 else why}") from None
+    widths = best.widths * step
+    for g in np.flatnonzero(width - widths < step):  # whole, if there is room
+        whole = np.where(np.arange(len(width)) == g, width, widths)
+        widths = whole if costs.total(whole) <= budget else widths
+    return widths.astype(np.int64), best.gap if round_to == 1 else None
 
 
 def _budget(unit: Unit, limit: Any, full: float) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mini_exp.errors import DomainError, ShapeError
-from mini_exp.spectral import Floats
+from mini_exp.spectral import Floats, Integers
 
 LARGEST_COST = 2**53 - 1
 """Up to here every whole number is a float64, and sums of costs are exact."""
@@ -67,6 +67,17 @@ class Costs:
         for g, h in self.pairs:
             if not (0 <= g < n_groups and 0 <= h < n_groups):
                 raise DomainError(f"costs: pairs[{g}, {h}]: expected groups below {n_groups}")
+
+    def of_multiples(self, step: Integers) -> Costs:
+        """The costs of k_g · step_g units, as a function of k.
+
+        Examples
+        --------
+        >>> Costs(1.0, np.array([3.0]), {(0, 0): 1.0}).of_multiples(np.array([2])).total([5])
+        array(131.)
+        """
+        pairs = {(g, h): pair * float(step[g] * step[h]) for (g, h), pair in self.pairs.items()}
+        return Costs(self.constant, self.linear * step, pairs)
 
     def total(self, widths: npt.ArrayLike) -> Floats:
         """cost(k), exact below 2⁵³.

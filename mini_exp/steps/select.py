@@ -45,7 +45,7 @@ def run(
     from mini_exp.pruning.paths import with_losses, with_optimum
     from mini_exp.pruning.recipe import greedy_paths, prunable_graph
     from mini_exp.pruning.selection import first_channels
-    from mini_exp.pruning.widths import chosen_widths
+    from mini_exp.pruning.widths import chosen_widths, spectral_losses
     from mini_exp.steps.networks import saved_network
     from mini_exp.tasks.task import task_of
 
@@ -64,7 +64,8 @@ def run(
     rule = width_rule(settings, width_path)
     intercept = settings.compress.intercept
     try:
-        widths, gap = chosen_widths(rule, network, graph, groups.eigenvalues, paths, intercept)
+        losses = spectral_losses(groups.eigenvalues) if rule.has_budget else {}
+        widths, gap = chosen_widths(rule, network, graph, losses, paths, intercept)
     except (ConfigError, DomainError) as error:
         raise ConfigError(f"width.choose: {error}") from None
     selection = first_channels(paths, widths, settings.compress.rescale_dropout, gap)

@@ -8,7 +8,7 @@ from mini_exp.compare.candidate import Candidate
 from mini_exp.compare.width_sets import widest_uniform, width_sets
 from mini_exp.errors import DomainError
 from mini_exp.pruning.costs import network_costs
-from mini_exp.pruning.widths import uniform_widths, widths_within
+from mini_exp.pruning.widths import spectral_losses, uniform_widths, widths_within
 from mini_exp.settings.sections import Compare
 from mini_exp.tasks.images.networks import digits_cnn
 
@@ -50,8 +50,8 @@ def test_the_best_widths_are_those_of_the_width_problem_and_carry_its_gap(candid
     ((best, _), (uniform, _)) = width_sets(
         Compare(keep=(), parameters=(0.3,)), candidate, EVERY, MAIN
     )
-    eigenvalues = candidate.moments.eigenvalues
-    widths, gap = widths_within(candidate.network, candidate.graph, eigenvalues, "parameters", 0.3)
+    losses = spectral_losses(candidate.moments.eigenvalues)
+    widths, gap = widths_within(candidate.network, candidate.graph, losses, "parameters", 0.3)
     assert best.widths.tolist() == widths.tolist()
     assert best.gap == gap
     assert uniform.gap is None

@@ -50,14 +50,40 @@ def naively_pruned(network, selection, batches, weights="reconstruct", intercept
         if intercept:
             added = torch.from_numpy(by_channel.sum(axis=2) @ offset)
             module.bias = nn.Parameter(added if module.bias is None else module.bias + added)
-    if changed:
-        average_batch_norms(full, batches)
-    return full
+    averaged = copy.deepcopy(full)
+    average_batch_norms(averaged, batches, those_behind(network, full, batches))
+    held_out = [x[len(x) - len(x) // 10 :] for x in batches]
+    expected = outputs(network, held_out)
+    errors = [(outputs(one, held_out) - expected).square().sum() for one in (full, averaged)]
+    return averaged if errors[1] <= errors[0] else full
 
 
-def average_batch_norms(network, batches):
+def those_behind(network, full, batches):
+    """Names of batch norms that are given something else than in the original."""
+    given = []
+    for one in (network, full):
+        inputs, handles = {}, []
+        for name, module in one.named_modules():
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                handles.append(
+                    module.register_forward_hook(
+                        lambda _, x, y, name=name, inputs=inputs: inputs.update({name: x[0]})
+                    )
+                )
+        outputs(one, batches)
+        for handle in handles:
+            handle.remove()
+        given.append(inputs)
+    return [name for name, x in given[0].items() if not torch.equal(x, given[1][name])]
+
+
+def average_batch_norms(network, batches, names=None):
     """Running statistics by hand: mean and unbiased variance of all samples."""
-    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    norms = [
+        module
+        for name, module in network.named_modules()
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and (names is None or name in names)
+    ]
     seen = {id(norm): [] for norm in norms}
 
     def normalise(norm, arguments, _):

@@ -2,20 +2,17 @@ import contextlib
 
 import pytest
 import torch
-from numpy.testing import assert_allclose
 from torch import nn
 
-from mini_exp.errors import DomainError, NetworkError, ShapeError
+from mini_exp.errors import ShapeError
 from mini_exp.pruning.calibration import (
     Example,
     eval_mode,
     example_of,
     first_example,
-    reestimate_batch_norm,
     small_example,
 )
-from tests.pruning.examples import assert_same, example, outputs, snapshot, written
-from tests.pruning.naive import average_batch_norms
+from tests.pruning.examples import written
 
 
 def test_modes_come_back_after_an_error():
@@ -81,70 +78,3 @@ def test_an_example_keeps_its_values_whatever_the_network_does_to_them():
     example = Example((-torch.ones(2, 2),), {})
     example.output(network)
     assert torch.equal(example.arguments[0], -torch.ones(2, 2))
-
-
-def pooled(rows):
-    """Mean and unbiased variance of all rows together, as NumPy has them."""
-    return rows.mean(axis=0), rows.var(axis=0, ddof=1)
-
-
-@pytest.mark.parametrize("sizes", [[16] * 5, [80], [39, 39, 2], [1] * 80, [78, 2]], ids=str)
-def test_a_batch_norm_gets_mean_and_variance_of_all_samples_whatever_the_batches(sizes):
-    network, batches = example("mlp, batch norm")
-    x = torch.cat(batches)
-    with torch.no_grad():
-        mean, variance = pooled(network[0](x).numpy())
-    reestimate_batch_norm(network, x.split(sizes))
-    assert_allclose(network[1].running_mean, mean, rtol=1e-10)
-    assert_allclose(network[1].running_var, variance, rtol=1e-10)
-
-
-def test_a_batch_norm_of_one_value_per_channel_is_named():
-    network, (x, *_) = example("mlp, batch norm")
-    with pytest.raises(DomainError, match=r"^1: a batch norm needs .* at least 2 samples"):
-        reestimate_batch_norm(network, [x[:1]])
-
-
-@pytest.mark.parametrize("name", ["mlp, batch norm", "pre-activation", "post-activation"])
-def test_all_batch_norms_against_the_formula(name):
-    network, batches = example(name)
-    expected, _ = example(name)
-    average_batch_norms(expected, batches)
-    reestimate_batch_norm(network, batches)
-    for ours, theirs in zip(network.buffers(), expected.buffers(), strict=True):
-        if ours.ndim:
-            assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
-
-
-def test_only_the_statistics_of_batch_norms_change():
-    network, batches = example("mlp, batch norm")
-    network.train()
-    before = snapshot(network)
-    reestimate_batch_norm(network, batches)
-    after = snapshot(network)
-    for name in list(before["state"]):
-        if "running" in name:
-            assert not torch.equal(before["state"].pop(name), after["state"].pop(name))
-    assert_same(before, after)
-
-
-def test_dropout_stays_off():
-    network, batches = example("mlp, batch norm")
-    network.train()
-    network[3].p = 1.0
-    reestimate_batch_norm(network, batches)
-    assert (network[5].running_var > 0).all()
-
-
-def test_without_batch_norms_nothing_runs():
-    network, batches = example("mlp")
-    expected = outputs(network, batches)
-    reestimate_batch_norm(network, [None])
-    assert torch.equal(outputs(network, batches), expected)
-
-
-def test_a_batch_that_the_network_does_not_take_is_named():
-    network, (x, *_) = example("mlp, batch norm")
-    with pytest.raises(NetworkError, match=r"does not take a batch \(16, 2\)"):
-        reestimate_batch_norm(network, [x, x[:, :2]])
-    assert network[1].momentum == 0.1

@@ -42,10 +42,11 @@ def all_outputs(network, batches):
     return results
 
 
-def zeroed(network, selection, batches, everywhere=False):
+def zeroed(network, selection, batches, everywhere=False, renewed=()):
     """The original in full size that does not read what was removed; batch norms by hand.
 
     Of attention, whose queries and keys no weight reads, it does not write it: ``everywhere``.
+    Statistics of all samples go to the batch norms that are renewed.
     """
     full = copy.deepcopy(network)
     tensors = dict([*full.named_parameters(), *full.named_buffers()])
@@ -55,19 +56,48 @@ def zeroed(network, selection, batches, everywhere=False):
             entries = [place for channel in sorted(removed) for place in slot.places[channel]]
             if (slot.reads or everywhere) and entries:
                 tensors[slot.tensor].data.index_fill_(slot.axis, torch.tensor(entries), 0)
-    pool_batch_norms(full, batches)
+    if renewed:
+        pool_batch_norms(full, batches, renewed)
     return full
 
 
-def pool_batch_norms(network, batches):
+def renewed_batch_norms(network, smaller):
+    """Names of batch norms with other statistics than the original's."""
+    norms = dict(network.named_modules())
+    return [
+        name
+        for name, norm in smaller.named_modules()
+        if isinstance(norm, NORMS)
+        and norm.track_running_stats
+        and not torch.isin(norm.running_var, norms[name].running_var).all()
+    ]
+
+
+def changed_batch_norms(network, full, batches):
+    """Names of batch norms with statistics that are given something else in another network."""
+    given = [{}, {}]
+    for one, inputs in zip((network, full), given, strict=True):
+        handles = [
+            norm.register_forward_pre_hook(
+                lambda _, x, name=name, inputs=inputs: inputs.update({name: x[0].clone()})
+            )
+            for name, norm in one.named_modules()
+            if isinstance(norm, NORMS) and norm.track_running_stats
+        ]
+        all_outputs(one, batches)
+        for handle in handles:
+            handle.remove()
+    return [name for name, x in given[0].items() if not torch.equal(x, given[1][name])]
+
+
+def pool_batch_norms(network, batches, names):
     """Running statistics: mean and unbiased variance of all samples, batches by their own."""
-    norms = [norm for norm in network.modules() if isinstance(norm, NORMS)]
-    seen = {id(norm): [] for norm in norms if norm.track_running_stats}
+    norms = [norm for name, norm in network.named_modules() if name in names]
+    seen = {id(norm): [] for norm in norms}
 
     def normalised(norm, arguments, _):
         (x,) = arguments
-        if id(norm) in seen:
-            seen[id(norm)].append(x.transpose(0, 1).flatten(1))
+        seen[id(norm)].append(x.transpose(0, 1).flatten(1))
         return nn.functional.batch_norm(x, None, None, norm.weight, norm.bias, True, 0.0, norm.eps)
 
     handles = [norm.register_forward_hook(normalised) for norm in norms]
@@ -75,9 +105,8 @@ def pool_batch_norms(network, batches):
     for handle in handles:
         handle.remove()
     for norm in norms:
-        if seen.get(id(norm)):
-            values = torch.cat(seen[id(norm)], dim=1)
-            norm.running_mean, norm.running_var = values.mean(dim=1), values.var(dim=1)
+        values = torch.cat(seen[id(norm)], dim=1)
+        norm.running_mean, norm.running_var = values.mean(dim=1), values.var(dim=1)
 
 
 def size_of(kept, slot, selection):
@@ -105,7 +134,11 @@ def assert_pruned_right(network, batches, tmp_path=None, *, keep=0.5, **options)
     smaller, selection = prune(network, batches, keep=keep, weights="slice", **options)
     assert_same(before, snapshot(network))
     attention = options.get("heads", False) or options.get("entries", False)
-    full = zeroed(network, selection, batches, everywhere=attention)
+    renewed = renewed_batch_norms(network, smaller)
+    full = zeroed(network, selection, batches, attention, renewed)
+    if renewed:
+        plain = zeroed(network, selection, batches, attention)
+        assert renewed == changed_batch_norms(network, plain, batches)
     for expected, got in zip(
         all_outputs(full, batches), all_outputs(smaller, batches), strict=True
     ):
