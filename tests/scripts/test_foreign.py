@@ -240,37 +240,37 @@ SMALL = Small("small", "example.org", "MIT", "", small_network, small_trial)
 
 def test_every_share_has_its_parameters_and_scores():
     rows = list(script.rows(SMALL, Path(), Cifar10()))
-    assert [(row.measure, row.keep, row.value) for row in rows] == [
-        ("parameters", 1, 17),
-        ("zero", 1, 0),
-        ("parameters", 0.75, 13),  # 3 of 4 hidden units, 4 parameters each, and a bias
-        ("zero", 0.75, 0),
-        ("parameters", 0.5, 9),
-        ("zero", 0.5, 0),
+    assert [(row.keep, row.recovered, row.value) for row in rows if row.measure != "zero"] == [
+        (1, False, 17),
+        (0.75, False, 13),  # 3 of 4 hidden units, 4 parameters each, and a bias
+        (0.75, True, 13),
+        (0.5, False, 9),
+        (0.5, True, 9),
     ]
+    assert [row.value for row in rows if row.measure == "zero"] == [0] * 5
 
 
 def test_a_refusal_is_a_cell(monkeypatch):
-    def refused(network, batches, keep):
+    def refused(network, batches, keep, recover):
         raise NetworkError("prune: no")
 
     monkeypatch.setattr(script, "prune", refused)
     table = script.markdown_table(list(script.rows(SMALL, Path(), Cifar10())))
     assert table == "\n".join(
         [
-            "| Network | Source | Measure | Original | Keep 0.75 | Keep 0.5 |",
-            "|---|---|---|---:|---:|---:|",
-            "| small | example.org, MIT | parameters | 17 | prune: no | prune: no |",
-            "| small | example.org, MIT | zero | 0 | – | – |",
+            "| Network | Source | Measure | Original | Keep 0.75 | Keep 0.75, recovered "
+            "| Keep 0.5 | Keep 0.5, recovered |",
+            "|---|---|---|---:|---:|---:|---:|---:|",
+            f"| small | example.org, MIT | parameters | 17 {'| prune: no ' * 4}|",
+            "| small | example.org, MIT | zero | 0 | – | – | – | – |",
         ]
     )
 
 
 def test_an_empty_folder_gives_reasons_and_no_numbers(tmp_path):
-    csv = tmp_path / "rows.csv"
-    result = CliRunner().invoke(script.main, [str(tmp_path), "--csv", str(csv)])
+    result = CliRunner().invoke(script.main, [str(tmp_path), "--results", str(tmp_path)])
     assert result.exit_code == 0, result.output
-    frame = pd.read_csv(csv)
+    frame = pd.read_csv(tmp_path / "foreign.csv")
     assert frame["network"].tolist() == list(BY_NAME)
     assert frame["value"].isna().all()
     for foreign, refusal in zip(FOREIGN, frame["refusal"], strict=True):
