@@ -1,0 +1,1 @@
+"""Instruments: functions from networks and data to numbers."""
