@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logsumexp
+from scipy.special import entr, logsumexp
 
 from mini_exp.diagnostics.instruments.mutual_information import Information, refuse_other_shapes
 from mini_exp.errors import DomainError
 from mini_exp.spectral import Floats
+
+SMALLEST_SCALE = 1e-75  # whose square is still a normal float64
 
 
 def noisy_information(outputs: Floats, labels: Floats, scale: npt.ArrayLike) -> Information:
@@ -93,7 +95,7 @@ def relative_scale(outputs: Floats, share: float) -> Floats:
     Returns
     -------
     (...) float64
-        The smallest positive float64 where every unit is constant.
+        ``SMALLEST_SCALE`` where every unit is constant.
 
     Examples
     --------
@@ -101,10 +103,8 @@ def relative_scale(outputs: Floats, share: float) -> Floats:
     0.2
     """
     spread = share * np.sqrt(outputs.var(axis=-2).mean(-1))
-    return np.maximum(spread, np.finfo(np.float64).tiny ** 0.25)
+    return np.asarray(np.maximum(spread, SMALLEST_SCALE))
 
 
 def _binary_entropy(p: Floats) -> Floats:
-    p = np.asarray(p)
-    inside = np.clip(p, 1e-300, 1.0), np.clip(1 - p, 1e-300, 1.0)
-    return -(p * np.log(inside[0]) + (1 - p) * np.log(inside[1]))
+    return np.asarray(entr(p) + entr(1 - p))
