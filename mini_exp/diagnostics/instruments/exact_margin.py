@@ -100,11 +100,12 @@ def linf_margin(
             options={"time_limit": left, "mip_rel_gap": 0.0},
         )
         if result.status == OPTIMAL:
-            return Margin(float(result.fun), float(result.fun))
+            optimum = float(result.x[0])
+            return Margin(optimum, optimum)
         if result.status != INFEASIBLE:  # the time ran out
             if result.mip_dual_bound is not None and np.isfinite(result.mip_dual_bound):
                 low = max(low, float(result.mip_dual_bound))
-            return Margin(low, float("inf") if result.x is None else float(result.fun))
+            return Margin(low, float("inf") if result.fun is None else float(result.fun))
         low, radius = radius, 2 * radius
     return Margin(low, float("inf"))
 

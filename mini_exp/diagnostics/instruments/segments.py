@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 
 from mini_exp.errors import DomainError, ShapeError
-from mini_exp.spectral import Floats, Integers
+from mini_exp.spectral import Floats
 from mini_exp.tasks.mini.network import MiniModel
 from mini_exp.tasks.mini.stacked_linear import StackedLinear
 from mini_exp.tasks.mini.training import scores
@@ -82,48 +80,6 @@ def barrier(losses: Floats) -> Floats:
     """
     t = np.linspace(0.0, 1.0, len(losses)).reshape(-1, *[1] * (losses.ndim - 1))
     return np.asarray((losses - ((1 - t) * losses[0] + t * losses[-1])).max(axis=0))
-
-
-def zero_padded(small: MiniModel, large: MiniModel, kept: Mapping[int, Integers]) -> MiniModel:
-    """The small network in the shape of the large one: removed units have zero weights.
-
-    Computes the same function as the small one.
-
-    Parameters
-    ----------
-    small, large : MiniModel
-        With the same stack's axes.
-    kept : mapping from hidden layer, 1 …, to (..., width) int64
-        Indices of the small network's units in the large one, ascending.
-
-    Examples
-    --------
-    >>> ones = lambda *shape: StackedLinear(torch.ones(*shape, dtype=torch.float64))
-    >>> small, large = MiniModel([ones(1, 2), ones(1, 1)]), MiniModel([ones(3, 2), ones(1, 3)])
-    >>> zero_padded(small, large, {1: np.array([2])}).stacked_layers[1].weight.tolist()
-    [[0.0, 0.0, 1.0]]
-    """
-    layers = []
-    last = len(large.stacked_layers)
-    for i, (own, wide) in enumerate(zip(small.stacked_layers, large.stacked_layers, strict=True)):
-        weight = _spread(own.weight.detach(), kept.get(i), wide.weight.shape[-1])
-        bias = None if own.bias is None else own.bias.detach()
-        if i + 1 < last:
-            size = wide.weight.shape[-2]
-            weight = _spread(weight.mT, kept[i + 1], size).mT
-            bias = (
-                None if bias is None else _spread(bias[..., None, :], kept[i + 1], size)[..., 0, :]
-            )
-        layers.append(StackedLinear(weight.contiguous(), bias))
-    return MiniModel(layers)
-
-
-def _spread(columns: torch.Tensor, kept: Integers | None, size: int) -> torch.Tensor:
-    """(..., rows, |J|) → (..., rows, size), zero outside J."""
-    if kept is None:
-        return columns
-    index = torch.from_numpy(np.asarray(kept))[..., None, :].expand(columns.shape)
-    return columns.new_zeros(*columns.shape[:-1], size).scatter(-1, index, columns)
 
 
 def _between(one: MiniModel, other: MiniModel, t: float) -> MiniModel:

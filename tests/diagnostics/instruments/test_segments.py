@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mini_exp.diagnostics.instruments.segments import barrier, segment_losses, zero_padded
+from mini_exp.diagnostics.instruments.segments import barrier, segment_losses
 from mini_exp.errors import DomainError, ShapeError
 from mini_exp.tasks.mini.network import MiniModel
 from mini_exp.tasks.mini.stacked_linear import StackedLinear
@@ -51,16 +51,6 @@ def test_a_network_and_its_permutation_are_one_function_with_a_barrier_between()
     assert losses[0] == pytest.approx(losses[2], abs=1e-12)
     assert losses[1] == pytest.approx(np.log(2), abs=1e-12)  # half way all weights are 0
     assert float(barrier(losses)) == pytest.approx(np.log(2) - losses[0], abs=1e-12)
-
-
-@pytest.mark.parametrize("bias", [False, True])
-def test_zero_padding_keeps_the_function(bias):
-    small, large = random_stack((5, 2, 2, 1), 3, bias), random_stack((5, 4, 3, 1), 3, bias)
-    kept = {1: np.array([[0, 2], [1, 3], [2, 3]]), 2: np.array([[0, 1], [0, 2], [1, 2]])}
-    x = torch.from_numpy(gaussian_samples(20, 5)[0])
-    padded = zero_padded(small, large, kept)
-    assert padded.widths == large.widths
-    torch.testing.assert_close(padded(x), small(x), rtol=1e-12, atol=1e-12)
 
 
 def test_other_widths_have_no_segment():
