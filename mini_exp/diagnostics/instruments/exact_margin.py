@@ -99,8 +99,8 @@ def linf_margin(
             constraints=program.constraints,
             options={"time_limit": left, "mip_rel_gap": 0.0},
         )
-        if result.status == OPTIMAL:
-            optimum = float(result.x[0])
+        if result.status == OPTIMAL and result.fun is not None:
+            optimum = float(result.fun)
             return Margin(optimum, optimum)
         if result.status != INFEASIBLE:  # the time ran out
             if result.mip_dual_bound is not None and np.isfinite(result.mip_dual_bound):

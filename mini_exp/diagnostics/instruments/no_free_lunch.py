@@ -118,7 +118,7 @@ def nearest_neighbour(
 ) -> npt.NDArray[np.int64]:
     """The label of the nearest point seen, the earlier of two."""
     distance = np.abs(np.arange(size)[:, None] - np.array(points))
-    return np.array(labels)[distance.argmin(axis=1)]
+    return np.asarray(np.array(labels)[distance.argmin(axis=1)])
 
 
 def _kept(

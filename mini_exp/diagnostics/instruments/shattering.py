@@ -38,17 +38,19 @@ def vc_dimension(incidence: Incidence) -> int:
     >>> vc_dimension(thresholds(5)), vc_dimension(intervals(5))
     (1, 2)
     """
-    hypotheses, points = incidence.shape
+    hypotheses: int = incidence.shape[0]
+    points: int = incidence.shape[1]
     # Every subset of a shattered set is shattered: the first size without one ends the search.
-    for size in range(1, min(points, int(math.log2(hypotheses))) + 1):
+    largest = min(points, int(math.log2(hypotheses)))
+    for size in range(1, largest + 1):
         if not any(_shatters(incidence[:, chosen]) for chosen in combinations(range(points), size)):
             return size - 1
-    return min(points, int(math.log2(hypotheses)))
+    return largest
 
 
 def _shatters(patterns: Incidence) -> bool:
     codes = patterns @ (1 << np.arange(patterns.shape[1]))
-    return len(np.unique(codes)) == 2 ** patterns.shape[1]
+    return bool(len(np.unique(codes)) == 2 ** patterns.shape[1])
 
 
 def expected_loss(dimension: int, samples: int) -> float:
