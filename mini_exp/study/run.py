@@ -20,9 +20,9 @@ from mini_exp.study.chunks import Chunks
 from mini_exp.study.cluster import cluster, computed_chunks
 from mini_exp.study.costs import Costs, measured_costs
 from mini_exp.study.limits import check_memory, check_numbers, memory_of_a_task
+from mini_exp.study.networks import study_widths
 from mini_exp.study.pages import TAKEN_UP, study_pages
 from mini_exp.study.progress import Say, progress
-from mini_exp.study.replicates import study_widths
 
 
 def run_study(
