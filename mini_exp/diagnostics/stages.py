@@ -108,7 +108,7 @@ class Stages:
         indices = self.index_sets()
         n, widths = self.n_replicates, self.networks["original"].widths
         everything = np.arange(widths[0])
-        reads = [np.broadcast_to(everything, (n, widths[0])), *indices]
+        reads = [np.tile(everything, (n, 1)), *indices]
         writes = [*indices, np.zeros((n, 1), dtype=np.int64)]
         layers = []
         for i, layer in enumerate(self.networks[stage].stacked_layers):
