@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from mini_exp.diagnostics.instruments.mutual_information import Information, refuse_other_shapes
+from mini_exp.diagnostics.instruments.mutual_information import (
+    Information,
+    information_of_kernel,
+    refuse_other_shapes,
+)
 from mini_exp.errors import DomainError
 from mini_exp.spectral import Floats
 
@@ -34,7 +37,7 @@ def binned_information(outputs: Floats, labels: Floats, bins: int) -> Informatio
 
     Notes
     -----
-    O(n m + n ln n). Saturates at ln n where no two samples share all bins.
+    O(n² + n m ln n). Saturates at ln n where no two samples share all bins.
 
     References
     ----------
@@ -53,23 +56,9 @@ def binned_information(outputs: Floats, labels: Floats, bins: int) -> Informatio
     low = outputs.min(axis=(-2, -1), keepdims=True)
     width = np.maximum(np.ptp(outputs, axis=(-2, -1), keepdims=True), np.finfo(np.float64).tiny)
     cut = np.minimum(((outputs - low) / width * bins).astype(np.int64), bins - 1)
-    flat_labels = np.broadcast_to(labels, cut.shape[:-1]).reshape(-1, cut.shape[-2])
-    pairs = [
-        _cut_information(one, own)
-        for one, own in zip(cut.reshape(-1, *cut.shape[-2:]), flat_labels, strict=True)
-    ]
-    about_input, about_label = np.array(pairs).T.reshape(2, *outputs.shape[:-2])
-    return Information(about_input, about_input, about_label, about_label)
-
-
-def _cut_information(cut: npt.NDArray[np.int64], labels: Floats) -> tuple[float, float]:
-    words = np.unique(cut, axis=0, return_inverse=True)[1].reshape(-1)
-    given = [
-        (labels == label).mean() * _entropy(words[labels == label]) for label in np.unique(labels)
-    ]
-    return _entropy(words), max(_entropy(words) - sum(given), 0.0)
-
-
-def _entropy(words: npt.NDArray[np.int64]) -> float:
-    share = np.unique(words, return_counts=True)[1] / len(words)
-    return float(-(share * np.log(share)).sum())
+    words = np.unique(cut.reshape(-1, cut.shape[-1]), axis=0, return_inverse=True)[1]
+    words = words.reshape(cut.shape[:-1])
+    equal = (words[..., :, None] == words[..., None, :]).astype(np.float64)
+    entropy, given_label = information_of_kernel(equal, labels)
+    about_label = np.maximum(entropy - given_label, 0.0)
+    return Information(entropy, entropy, about_label, about_label)

@@ -12,7 +12,7 @@ from mini_exp.diagnostics.stages import STAGES, Stages
 from mini_exp.spectral import Floats
 from mini_exp.tasks.mini.network import MiniModel
 
-SAMPLES = 5  # per stage: a margin takes up to a second
+SAMPLES = 3  # per stage: a margin takes up to a second
 SECONDS = 1.0  # per sample; what is proved by then is kept
 NOISE_SHARES = (0.1, 0.3, 1.0)
 NOISE_DRAWS = 20

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import entr, logsumexp
+from scipy.special import entr
 
-from mini_exp.diagnostics.instruments.mutual_information import Information, refuse_other_shapes
+from mini_exp.diagnostics.instruments.mutual_information import (
+    Information,
+    information_of_kernel,
+    refuse_other_shapes,
+)
 from mini_exp.errors import DomainError
 from mini_exp.spectral import Floats
 
@@ -63,7 +67,8 @@ def noisy_information(outputs: Floats, labels: Floats, scale: npt.ArrayLike) -> 
     squared = np.square(outputs).sum(-1)
     distance = squared[..., :, None] + squared[..., None, :] - 2 * outputs @ outputs.mT
     distance = np.maximum(distance, 0.0) / np.square(s)[..., None, None]
-    low, high = _mixture(distance / 8, labels), _mixture(distance / 2, labels)
+    wide = np.exp(-distance / 8)
+    low, high = information_of_kernel(wide, labels), information_of_kernel(wide**4, labels)
     entropy = _binary_entropy(labels.mean(-1))
     return Information(
         input_low=low[0],
@@ -71,16 +76,6 @@ def noisy_information(outputs: Floats, labels: Floats, scale: npt.ArrayLike) -> 
         label_low=np.clip(low[0] - high[1], 0.0, entropy),
         label_high=np.clip(high[0] - low[1], 0.0, entropy),
     )
-
-
-def _mixture(distance: Floats, labels: Floats) -> tuple[Floats, Floats]:
-    """Information about the sample, without and given the label, with one of the two kernels."""
-    n = labels.shape[-1]
-    same = labels[..., :, None] == labels[..., None, :]
-    all_of_them = -(logsumexp(-distance, axis=-1) - np.log(n)).mean(-1)
-    among = logsumexp(np.where(same, -distance, -np.inf), axis=-1)
-    given_label = -(among - np.log(same.sum(-1))).mean(-1)
-    return all_of_them, given_label
 
 
 def relative_scale(outputs: Floats, share: float) -> Floats:
