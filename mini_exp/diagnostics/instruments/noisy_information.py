@@ -68,7 +68,8 @@ def noisy_information(outputs: Floats, labels: Floats, scale: npt.ArrayLike) -> 
     distance = squared[..., :, None] + squared[..., None, :] - 2 * outputs @ outputs.mT
     distance = np.maximum(distance, 0.0) / np.square(s)[..., None, None]
     wide = np.exp(-distance / 8)
-    low, high = information_of_kernel(wide, labels), information_of_kernel(wide**4, labels)
+    narrow = np.square(np.square(wide))  # exp(−D / 2); ``** 4`` takes five times as long
+    low, high = information_of_kernel(wide, labels), information_of_kernel(narrow, labels)
     entropy = _binary_entropy(labels.mean(-1))
     return Information(
         input_low=low[0],
