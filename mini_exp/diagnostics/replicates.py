@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mini_exp.diagnostics.instruments import INSTRUMENTS
+from mini_exp.diagnostics.instruments import seen
 from mini_exp.diagnostics.interventions.trials import trials
-from mini_exp.diagnostics.rows import completed
 from mini_exp.diagnostics.stages import Stages
 from mini_exp.settings.diagnose import Diagnose
 from mini_exp.settings.settings import Settings
@@ -103,17 +100,6 @@ def stages_of_block(variant: str, settings: Settings, first: int, data: Samples)
     networks = {"original": original, "compressed": compressed, "finetuned": tuned}
     whole = {stage: sound(one, train, lost)[0].cpu() for stage, one in networks.items()}
     return Stages(variant, settings, whole, data, selection, first, lost)
-
-
-def seen(name: str, stages: Stages, diagnose: Diagnose) -> pd.DataFrame:
-    """What an instrument gives, in all columns, without what diverged."""
-    measure = importlib.import_module(INSTRUMENTS[name]).measure
-    keys = inspect.signature(measure).parameters.keys() & type(diagnose).model_fields.keys()
-    given = measure(stages, **{key: getattr(diagnose, key) for key in keys})
-    rows = completed(given, stages.variant)
-    if stages.diverged.any():
-        rows = rows[~stages.diverged[rows["replicate"]]]
-    return rows.assign(replicate=rows["replicate"] + stages.first, instrument=name)
 
 
 def _plain(column: pd.Series) -> npt.NDArray[Any]:

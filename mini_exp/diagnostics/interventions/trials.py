@@ -59,13 +59,13 @@ def trials(
     DataFrame
         In every arm ``original`` and ``original_twice`` (twice the epochs), then with the first
         layer narrowed to each width ``compressed``, ``finetuned``, ``random_finetuned`` (units at
-        random, compressed the same way) and ``scratch_twice`` (as much training as both); of MINI
+        random, compressed the same way) and ``scratch_twice`` (as much training as both). Of MINI
         as it is also ``decayed`` (no pruning, as many epochs as both trainings) with each strength
-        of weight decay, and with strength NaN each replicate's own choice by the accuracy on a validation draw.
-        What diverged is NaN.
+        of weight decay, and with strength NaN the one that a replicate chooses by the accuracy on
+        a draw for validation. What diverged is NaN.
     """
     chosen = study_widths(settings)
-    every_width = sorted({*diagnose.first_widths, chosen[0]} - {0})
+    every_width = sorted({*diagnose.first_widths, chosen[0]})
     frames = []
     for arm, changed in ARMS.items():
         own = changed(data)
