@@ -85,8 +85,8 @@ def one_unit(own: Evidence) -> Statement | None:
         "W12",
         f"a first layer narrowed to one unit does better than the {width} that were chosen",
         "4.3: “we select the architecture with layer widths (8, 3, 3)”",
-        f"population accuracy after fine-tuning, first layer of 1 − of {width} units, the others as "
-        "chosen; controls: one unit at random, one unit from scratch",
+        f"population accuracy after fine-tuning, first layer of 1 − of {width} units, the others "
+        "as chosen; controls: one unit at random, one unit from scratch",
         "holds if the interval lies above 0 and those against both controls with one unit do; only "
         "in the letter if a control does as well",
         "first_width",
@@ -117,8 +117,8 @@ def weight_decay(own: Evidence) -> Statement | None:
         "W13",
         "weight decay does as well without pruning",
         "5: “compress it to achieve better performance”",
-        f"population accuracy with weight decay (of {strengths} the one with the best accuracy on a "
-        "draw for validation), whole network, as many epochs as training and fine-tuning together "
+        f"population accuracy with weight decay (of {strengths} the one with the best accuracy on "
+        "a draw for validation), whole network, as many epochs as training and fine-tuning together "
         "− pruned and fine-tuned; beside it the losses",
         f"holds if the interval lies above −{small:g}",
         "first_width",
