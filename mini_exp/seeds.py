@@ -18,6 +18,9 @@ Purpose = Literal[
     "scratch weights",
     "scratch order",
     "bootstrap",
+    "validation",
+    "explanations",
+    "ceiling",
 ]
 
 

@@ -66,14 +66,12 @@ def measured(
     )
 
 
-def completed(frame: pd.DataFrame, variant: str, first: int = 0) -> pd.DataFrame:
-    """An instrument's rows with every column; ``replicate`` counts from ``first``.
-
-    A frame without ``replicate`` is of one replicate.
-    """
+def completed(frame: pd.DataFrame, variant: str) -> pd.DataFrame:
+    """An instrument's rows with every column; without ``replicate`` they are of one replicate."""
     rows = frame.copy()
     rows["variant"] = variant
-    rows["replicate"] = rows["replicate"] + first if "replicate" in rows else first
+    if "replicate" not in rows:
+        rows["replicate"] = 0
     for name, default in (("stage", ""), ("layer", 0), ("quantity", ""), ("n", 0)):
         if name not in rows:
             rows[name] = default

@@ -58,8 +58,12 @@ class Stages:
 
     def logits(self, stage: str, split: str) -> Floats:
         """Of a stage's networks on a split: (R, n)."""
-        with torch.no_grad():
-            return np.asarray(self.networks[stage](self._inputs(split))[..., 0].numpy())
+        return self.of_inputs(stage, self.data[split][0])
+
+    @torch.no_grad()
+    def of_inputs(self, stage: str, x: Floats) -> Floats:
+        """Logits of a stage's networks on inputs (R, n, 30) or (1, n, 30): (R, n)."""
+        return np.asarray(self.networks[stage](torch.from_numpy(x))[..., 0].numpy())
 
     def hidden_outputs(self, stage: str, split: str) -> list[Floats]:
         """After the ReLU of every hidden layer, in order: (R, n, width) each."""
@@ -121,9 +125,6 @@ class Stages:
                 bias[own[:, :, 0], writes[i]] = layer.bias.detach()
             layers.append(StackedLinear(weight, bias))
         return MiniModel(layers)
-
-    def _inputs(self, split: str) -> torch.Tensor:
-        return torch.from_numpy(self.data[split][0])
 
 
 @torch.no_grad()

@@ -6,15 +6,17 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import resource_tracker
+from typing import TypeAlias
 
 import distributed
 
 from mini_exp.errors import MiniExpError
-from mini_exp.settings.config import Config
-from mini_exp.spectral import Floats
-from mini_exp.study.replicates import chunk
+from mini_exp.study.chunks import Arrays
+
+Task: TypeAlias = Callable[[int, int], Arrays]
+"""Computes the replicates start … stop − 1; it is sent to the workers."""
 
 CONNECT_SECONDS = 5  # per attempt; Dask makes two
 
@@ -78,8 +80,8 @@ def _start_resource_tracker() -> None:
 
 
 def computed_chunks(
-    client: distributed.Client, config: Config, ranges: Sequence[tuple[int, int]]
-) -> Iterator[tuple[tuple[int, int], dict[str, Floats]]]:
+    client: distributed.Client, command: str, task: Task, ranges: Sequence[tuple[int, int]]
+) -> Iterator[tuple[tuple[int, int], Arrays]]:
     """Yield every chunk as it is finished, with its range; none is held on to.
 
     Raises
@@ -87,22 +89,20 @@ def computed_chunks(
     MiniExpError
         If the scheduler is lost or the workers keep dying.
     """
-    futures = {
-        client.submit(chunk, config.variants, config.study, *wanted, pure=False): wanted
-        for wanted in ranges
-    }
+    futures = {client.submit(task, *wanted, pure=False): wanted for wanted in ranges}
     for future in distributed.as_completed(list(futures)):
         start, stop = futures[future]
         try:
             arrays = future.result()
         except distributed.KilledWorker:
             raise MiniExpError(
-                f"study: workers keep dying over replicates {start}–{stop - 1}; finished "
+                f"{command}: workers keep dying over replicates {start}–{stop - 1}; finished "
                 "chunks are kept: run the same command again, with fewer --workers"
             ) from None
         except (distributed.CancelledError, OSError):
             raise MiniExpError(
-                "study: the scheduler is gone; finished chunks are kept: run the same command again"
+                f"{command}: the scheduler is gone; finished chunks are kept: run the same "
+                "command again"
             ) from None
         future.release()
         yield (start, stop), arrays

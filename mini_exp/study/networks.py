@@ -111,7 +111,8 @@ def unit_paths(settings: Settings, networks: MiniModel, samples: Samples, first:
         with_losses(networks, path, moments.sigma[path.group.name], select.theta)
         for path in greedy_paths(networks, graph, moments.sigma, select.theta, select.scope)
     ]
-    return UnitPaths(networks, batches, moments, paths, _random_paths(settings, paths, first))
+    at_random = random_paths(settings, paths, first, len(samples["train"][0]))
+    return UnitPaths(networks, batches, moments, paths, at_random)
 
 
 def smaller_networks(
@@ -163,9 +164,11 @@ def study_widths(settings: Settings) -> tuple[int, ...]:
     return chosen
 
 
-def _random_paths(settings: Settings, paths: Sequence[GroupPath], first: int) -> list[GroupPath]:
+def random_paths(
+    settings: Settings, paths: Sequence[GroupPath], first: int, n: int = BLOCK
+) -> list[GroupPath]:
     """All units of every layer in random order, another for every replicate."""
-    of_each = generators(settings, "random units", first, len(paths[0].index_path))
+    of_each = generators(settings, "random units", first, n)
     at_random = []
     for path in paths:
         order = np.stack([rng.permutation(path.group.width) for rng in of_each])

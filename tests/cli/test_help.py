@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from mini_exp import __version__
 from mini_exp.cli import main
-from mini_exp.settings.sections import Compare, Study
+from mini_exp.settings.config import REPETITIONS
 from mini_exp.settings.settings import Settings
 from mini_exp.settings.walk import keys
 from tests.conftest import ROOT
@@ -172,5 +172,7 @@ def test_config_keys_are_documented():
             inside = inside[part]
         return True
 
-    known = (*keys(Settings), *keys(Study, "study."), *keys(Compare, "compare."))
+    known = [*keys(Settings)]
+    for command, section in REPETITIONS.items():
+        known += keys(section, f"{command}.")
     assert [key for key in known if key not in README and not is_printed(key)] == []
