@@ -21,6 +21,9 @@ Purpose = Literal[
     "validation",
     "explanations",
     "ceiling",
+    "random labels",
+    "saddle",
+    "topology",
 ]
 
 

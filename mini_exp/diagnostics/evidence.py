@@ -91,6 +91,19 @@ class Evidence:
         rows = _of(self._run, stage, quantity, layer)
         return rows.iloc[0]
 
+    def of_run_over(
+        self, quantity: str, stage: str = "", column: str = "estimate", layer: int = 0
+    ) -> pd.Series:
+        """The run's values of a quantity over what it is a function of, ascending."""
+        rows = self._run
+        own = rows[
+            (rows["stage"] == stage)
+            & (rows["quantity"] == quantity)
+            & (rows["layer"] == layer)
+            & rows["at"].notna()
+        ]
+        return own.set_index("at")[column].sort_index()
+
     def over_picks(self, quantity: str) -> Floats:
         """A quantity of the original's first layer in the order of picking: (R, m)."""
         rows = self._rows

@@ -45,6 +45,15 @@ class DiagnoseRules(Section):
     halved: Threshold = Field(
         0.5, description="W14: a training loss that more epochs bring below this share of it"
     )
+    phase: PositiveFloat = Field(
+        0.05, description="W15, W16: nats by which information has to change over the training"
+    )
+    saturated: float = Field(
+        0.99, gt=0, le=1, description="W17: share of ln n from which information counts samples"
+    )
+    similar: float = Field(
+        0.9, gt=0, le=1, description="W19: CKA from which two representations are nearly one"
+    )
 
 
 class Diagnose(Section):

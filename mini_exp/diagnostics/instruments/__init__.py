@@ -34,6 +34,14 @@ INSTRUMENTS: dict[str, str] = {
     "confidence": "mini_exp.diagnostics.instruments.confidence",
     "alignment": "mini_exp.diagnostics.instruments.alignment",
     "homogeneity": "mini_exp.diagnostics.instruments.homogeneity",
+    "information": "mini_exp.diagnostics.instruments.information",
+    "similarity": "mini_exp.diagnostics.instruments.similarity",
+    "curvature": "mini_exp.diagnostics.instruments.curvature",
+    "capacity": "mini_exp.diagnostics.instruments.capacity",
+    "theory": "mini_exp.diagnostics.instruments.theory",
+    "descent": "mini_exp.diagnostics.instruments.descent",
+    "margin": "mini_exp.diagnostics.instruments.margin",
+    "homology": "mini_exp.diagnostics.instruments.homology",
 }
 
 EXTRAS = {"ripser": "topology", "gudhi": "topology"}

@@ -15,7 +15,7 @@ OVER_REPLICATES = True
 def measure(stages: Stages) -> pd.DataFrame:
     """Rows per stage, on the population against the training set.
 
-    ``loss_gap`` and ``error_gap`` (of the accuracy, negated), and ``bound`` √(N / m) with the
+    ``loss gap`` and ``error gap`` (of the accuracy, negated), and ``bound`` √(N / m) with the
     number of parameters N for the effective capacity, which the text does not define.
 
     Notes
@@ -32,8 +32,8 @@ def measure(stages: Stages) -> pd.DataFrame:
         )
         bound = capacity_bound(networks.n_parameters, m)
         parts += [
-            measured(stage, "loss_gap", all_loss - loss, m),
-            measured(stage, "error_gap", accuracy - all_accuracy, m),
+            measured(stage, "loss gap", all_loss - loss, m),
+            measured(stage, "error gap", accuracy - all_accuracy, m),
             measured(stage, "bound", [bound] * len(loss), m),
         ]
     return pd.concat(parts, ignore_index=True)

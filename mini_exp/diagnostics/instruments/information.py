@@ -31,11 +31,11 @@ class Scales(Protocol):
 def measure(stages: Stages, noise: Scales, bins: int) -> pd.DataFrame:
     """Information on the training inputs, per stage, and over the epochs of the first training.
 
-    Rows: ``input_<estimator>`` and ``label_<estimator>`` in nats per hidden layer, with the bounds
+    Rows: ``input <estimator>`` and ``label <estimator>`` in nats per hidden layer, with the bounds
     of the estimator (those of bins are exact) and their middle; in a run also with the epoch in
-    ``at``. ``drift_<estimator>`` is the rise of the label's from the first epoch to the last,
-    ``compression_<estimator>`` the fall of the input's from its largest value to the last.
-    ``saturation`` is ln n, ``label_entropy`` is H(Y): what no estimate exceeds.
+    ``at``. ``drift <estimator>`` is the rise of the label's from the first epoch to the last,
+    ``compression <estimator>`` the fall of the input's from its largest value to the last.
+    ``saturation`` is ln n, ``label entropy`` is H(Y): what no estimate exceeds.
 
     Notes
     -----
@@ -45,7 +45,7 @@ def measure(stages: Stages, noise: Scales, bins: int) -> pd.DataFrame:
     n = labels.shape[-1]
     parts = [
         measured("", "saturation", np.full(len(labels), math.log(n)), n),
-        measured("", "label_entropy", _entropy(labels), n),
+        measured("", "label entropy", _entropy(labels), n),
     ]
     for stage in STAGES:
         parts += _rows(stage, stages.hidden_outputs(stage, "train"), labels, noise, bins)
@@ -68,11 +68,11 @@ def _phases(curves: pd.DataFrame, n: int) -> list[pd.DataFrame]:
     ):
         rows = curves[(curves["layer"] == layer) & (curves["quantity"] == quantity)]
         values = rows.pivot_table(index="at", columns="replicate", values="estimate").to_numpy()
-        about, estimator = quantity.split("_")
+        about, estimator = quantity.split(" ")
         name, change = ("drift", values[-1] - values[0])
         if about == "input":
             name, change = ("compression", values.max(axis=0) - values[-1])
-        parts.append(measured("original", f"{name}_{estimator}", change, n, layer=layer))
+        parts.append(measured("original", f"{name} {estimator}", change, n, layer=layer))
     return parts
 
 
@@ -109,7 +109,7 @@ def _rows(
                 parts.append(
                     measured(
                         stage,
-                        f"{quantity}_{estimator}",
+                        f"{quantity} {estimator}",
                         (low + high) / 2,
                         n,
                         layer=layer,

@@ -12,8 +12,9 @@ from mini_exp.diagnostics.stages import STAGES, Stages
 from mini_exp.spectral import Floats
 from mini_exp.tasks.mini.network import MiniModel
 
-SAMPLES = 3  # per stage: a margin takes up to a second
-SECONDS = 1.0  # per sample; what is proved by then is kept
+SLOW = True
+SAMPLES = 20  # per stage
+SECONDS = 2.0  # per sample; what is proved by then is kept
 NOISE_SHARES = (0.1, 0.3, 1.0)
 NOISE_DRAWS = 20
 
@@ -22,13 +23,13 @@ def measure(stages: Stages) -> pd.DataFrame:
     """Of the first replicate. Rows per stage:
 
     ``margin`` of a sample, numbered by ``at``, with its bounds: infinite above where no crossing
-    was found, and then without an estimate; ``mean_margin`` and ``median_margin`` of these, bounds
-    carried through; ``noisy_accuracy`` on the test set with Gaussian noise of a share (``at``) of
-    each hidden layer's spread on its outputs; ``gap``, the generalisation error |ℓ_exp − ℓ_emp|.
+    was found, and then without an estimate; ``mean margin`` and ``median margin`` of these, bounds
+    carried through; ``noisy accuracy`` on the test set with Gaussian noise of a share (``at``) of
+    each hidden layer's spread on its outputs.
 
     Notes
     -----
-    At most ``SAMPLES`` · ``SECONDS`` per stage, typically half of it.
+    Half a minute per variant, at most ``SAMPLES`` · ``SECONDS`` per stage.
     """
     x = stages.data["train"][0][0][:SAMPLES]
     tested, truth = (part[0] for part in stages.data["test"])
@@ -37,7 +38,7 @@ def measure(stages: Stages) -> pd.DataFrame:
         network = stages.networks[stage].replicate(0)
         margins = [linf_margin(network, sample, SECONDS) for sample in x]
         named = [("margin", float(i), margin) for i, margin in enumerate(margins)]
-        summaries = (("mean_margin", mean_margin), ("median_margin", median_margin))
+        summaries = (("mean margin", mean_margin), ("median margin", median_margin))
         named += [(name, float("nan"), of(margins)) for name, of in summaries]
         for quantity, at, margin in named:
             middle = (margin.low + margin.high) / 2
@@ -56,7 +57,7 @@ def measure(stages: Stages) -> pd.DataFrame:
             for share in NOISE_SHARES:
                 accuracy = noisy_accuracy(network, tested, truth, layer, share)
                 parts.append(
-                    measured(stage, "noisy_accuracy", accuracy, len(truth), layer=layer, at=share)
+                    measured(stage, "noisy accuracy", accuracy, len(truth), layer=layer, at=share)
                 )
     return pd.concat(parts, ignore_index=True)
 

@@ -26,9 +26,9 @@ def measure(stages: Stages) -> pd.DataFrame:
 
     Rows: ``cka`` and ``svcca`` per hidden layer of the compressed and the fine-tuned networks with
     the original's; ``barrier`` of the loss from the original (t = 0) to the network with zeros for
-    its removed units (1), in a run with ``loss_between`` over t (``at``); ``kernel_drift`` of the
-    tangent kernel on the training inputs over the first training; ``kernel_accuracy`` of regression
-    with the kernel of the untrained network, beside ``network_accuracy``.
+    its removed units (1), in a run with ``loss between`` over t (``at``); ``kernel drift`` of the
+    tangent kernel on the training inputs over the first training; ``kernel accuracy`` of regression
+    with the kernel of the untrained network, beside ``network accuracy``.
 
     Notes
     -----
@@ -61,7 +61,7 @@ def _segments(stages: Stages) -> list[pd.DataFrame]:
         losses = segment_losses(stages.networks["original"], padded, x, y, POINTS)
         if stages.n_replicates == 1:
             for t, loss in zip(np.linspace(0, 1, POINTS), losses, strict=True):
-                parts.append(measured(stage, "loss_between", loss, n, at=float(t)))
+                parts.append(measured(stage, "loss between", loss, n, at=float(t)))
         parts.append(measured(stage, "barrier", barrier(losses), n))
     return parts
 
@@ -75,11 +75,11 @@ def _kernels(stages: Stages) -> list[pd.DataFrame]:
     answers = kernel_regression(kernel, tangent_kernel(start, tested, x), y, RIDGE)
     n = x.shape[-2]
     return [
-        measured("original", "kernel_drift", drift, n),
-        measured("original", "kernel_accuracy", _accuracy(answers, truth), truth.shape[-1]),
+        measured("original", "kernel drift", drift, n),
+        measured("original", "kernel accuracy", _accuracy(answers, truth), truth.shape[-1]),
         measured(
             "original",
-            "network_accuracy",
+            "network accuracy",
             _accuracy(stages.logits("original", "test"), truth),
             truth.shape[-1],
         ),

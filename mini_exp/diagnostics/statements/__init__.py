@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mini_exp.diagnostics.evidence import Evidence
-from mini_exp.diagnostics.statements import alignment, confidence, homogeneity, interventions
+from mini_exp.diagnostics.statements import (
+    alignment,
+    capacity,
+    confidence,
+    curvature,
+    homogeneity,
+    information,
+    interventions,
+    margin,
+    similarity,
+    theory,
+)
 from mini_exp.diagnostics.statements.statement import Statement
 
 OF_A_VARIANT: tuple[Callable[[Evidence], Statement | None], ...] = (
@@ -23,10 +34,35 @@ OF_A_VARIANT: tuple[Callable[[Evidence], Statement | None], ...] = (
     interventions.one_unit,
     interventions.weight_decay,
     interventions.more_epochs,
+    information.drift,
+    information.compression,
+    information.saturation,
+    information.explains_accuracy,
+    similarity.representations,
+    similarity.barrier,
+    similarity.kernel_drift,
+    similarity.kernel_accuracy,
+    curvature.sharpness,
+    capacity.gap_bound,
+    margin.margin,
+    margin.topology,
 )
+OF_NO_VARIANT: tuple[Callable[[Evidence], Statement | None], ...] = (
+    curvature.step_size,
+    curvature.rate,
+    curvature.saddles,
+    capacity.two_layers,
+    theory.mixing,
+    theory.vc_dimension,
+    theory.no_free_lunch,
+    theory.worse_elsewhere,
+)
+"""Asked once: their instruments look at no network."""
 
 
 def all_statements(evidence: Sequence[Evidence]) -> list[Statement]:
-    """Every statement, for every variant that it can be asked of, in the order of ``OF_…``."""
+    """Every statement, for every variant that it can be asked of, in the order of their numbers."""
     asked = [question(own) for question in OF_A_VARIANT for own in evidence]
-    return [statement for statement in asked if statement is not None]
+    asked += [question(evidence[0]) for question in OF_NO_VARIANT]
+    statements = [statement for statement in asked if statement is not None]
+    return sorted(statements, key=lambda statement: int(statement.number.removeprefix("W")))

@@ -20,6 +20,11 @@ THEOREM = "theorem, checked"
 ALL = "all"  # in a variant's place, where a statement is about none
 
 
+def exactly(value: float) -> Interval:
+    """A number without an error, such as one that is enumerated."""
+    return Interval(value, value, value)
+
+
 @dataclass(frozen=True)
 class Statement:
     """One statement about one variant: a row of statements.csv.

@@ -33,7 +33,7 @@ def test_information_has_three_estimators_for_every_layer_and_stage(plane):
     for stage in ("original", "compressed", "finetuned"):
         for layer in (1, 2, 3):
             assert {
-                f"{about}_{estimator}"
+                f"{about} {estimator}"
                 for about in ("input", "label")
                 for estimator in ("absolute", "relative", "bins")
             } <= seen[stage, layer]
@@ -42,7 +42,7 @@ def test_information_has_three_estimators_for_every_layer_and_stage(plane):
 def test_information_lies_within_its_limits(plane):
     stages = small_stages()
     about_input = plane[plane["quantity"].str.startswith("input")]
-    about_label = plane[plane["quantity"].str.startswith("label_") & (plane["layer"] > 0)]
+    about_label = plane[plane["quantity"].str.startswith("label ") & (plane["layer"] > 0)]
     slack = 1e-12
     assert (about_input["upper"] <= math.log(stages.labels("train").shape[-1]) + slack).all()
     assert (about_label["upper"] <= math.log(2) + slack).all()
@@ -58,14 +58,14 @@ def test_compression_is_the_fall_from_the_largest_of_the_epochs(plane):
         bounds = noisy_information(output, labels, 0.1)
         middle.append((bounds.input_low + bounds.input_high) / 2)
     expected = np.max(middle, axis=0) - middle[-1]
-    ours = values(plane, "compression_absolute", "original", layer=2)
+    ours = values(plane, "compression absolute", "original", layer=2)
     np.testing.assert_allclose(ours, expected, atol=1e-12)
 
 
 def test_a_run_has_the_plane_over_its_epochs():
     rows = information.measure(small_stages(replicates=1), NOISE, 30)
-    last = rows[(rows["at"] == 20) & (rows["quantity"] == "input_bins")]["estimate"].to_numpy()
-    stage = rows[rows["at"].isna() & (rows["quantity"] == "input_bins")]
+    last = rows[(rows["at"] == 20) & (rows["quantity"] == "input bins")]["estimate"].to_numpy()
+    stage = rows[rows["at"].isna() & (rows["quantity"] == "input bins")]
     np.testing.assert_array_equal(last, stage[stage["stage"] == "original"]["estimate"].to_numpy())
 
 
@@ -108,8 +108,8 @@ def test_a_network_s_accuracy_stands_beside_that_of_its_kernel():
     stages = small_stages()
     rows = similarity.measure(stages)
     expected = scores(stages.networks["original"], *stages.data["test"])[1]
-    np.testing.assert_allclose(values(rows, "network_accuracy", "original"), expected, rtol=1e-12)
-    assert (values(rows, "kernel_drift", "original") > 0).all()
+    np.testing.assert_allclose(values(rows, "network accuracy", "original"), expected, rtol=1e-12)
+    assert (values(rows, "kernel drift", "original") > 0).all()
 
 
 def test_curvature_has_beta_at_least_the_sharpness():
@@ -125,7 +125,7 @@ def test_the_gap_is_population_minus_training():
     networks = stages.networks["finetuned"]
     expected = scores(networks, *stages.data["population"])[0]
     expected = expected - scores(networks, *stages.data["train"])[0]
-    np.testing.assert_allclose(values(rows, "loss_gap", "finetuned"), expected, rtol=1e-12)
+    np.testing.assert_allclose(values(rows, "loss gap", "finetuned"), expected, rtol=1e-12)
     assert values(rows, "bound", "original")[0] == pytest.approx(math.sqrt(841 / 100))
 
 
@@ -135,7 +135,7 @@ def test_margins_keep_their_bounds(monkeypatch):
     margins = rows[rows["quantity"] == "margin"]
     assert len(margins) == 6
     assert (margins["lower"] <= margins["upper"]).all()
-    means = rows[rows["quantity"] == "mean_margin"].set_index("stage")
+    means = rows[rows["quantity"] == "mean margin"].set_index("stage")
     for stage, own in margins.groupby("stage"):
         assert means.loc[stage, "lower"] == pytest.approx(own["lower"].mean())
 
@@ -154,6 +154,6 @@ def test_noise_on_a_layer_lowers_accuracy_to_that_of_guessing():
 def test_homology_starts_with_a_component_per_sample_that_differs():
     pytest.importorskip("ripser", reason="the extra [topology] brings it")
     rows = homology.measure(small_stages())
-    data = rows[(rows["stage"] == "") & (rows["quantity"] == "betti_0")]
+    data = rows[(rows["stage"] == "") & (rows["quantity"] == "betti 0")]
     assert data.sort_values("at")["estimate"].iloc[0] == 100
     assert set(rows["layer"]) == {0, 1, 2, 3}
