@@ -48,10 +48,7 @@ def interventions_table(evidence: Sequence[Evidence], interventions: pd.DataFram
 
 
 def _parts(rows: pd.DataFrame, keys: list[str]) -> list[tuple[tuple[object, ...], pd.DataFrame]]:
-    return [
-        (tuple(key), part)  # type: ignore[arg-type]
-        for key, part in rows.groupby(keys, dropna=False, sort=False)
-    ]
+    return [(tuple(key), part) for key, part in rows.groupby(keys, dropna=False, sort=False)]
 
 
 def _interval(own: Evidence, values: pd.Series) -> tuple[float, float, float]:
