@@ -103,4 +103,4 @@ def _range(means: Iterable[Interval]) -> str:
     """The variants' means, from the smallest to the largest."""
     estimates = sorted(mean.estimate for mean in means)
     low, high = f"{estimates[0]:.2f}", f"{estimates[-1]:.2f}"
-    return low if low == high else f"{low} to {high}"
+    return low if low == high else f"{low} … {high}"

@@ -17,6 +17,7 @@ from mini_exp.diagnostics.statements.statement import Statement
 from mini_exp.diagnostics.summary import interventions_table, stages_table
 from mini_exp.experiment.formats import table
 from mini_exp.report import document, drawing
+from mini_exp.report.page import anchor
 from mini_exp.report.tables import markdown
 from mini_exp.settings.config import Config
 
@@ -120,10 +121,11 @@ def verdicts_table(variants: Sequence[str], statements: Sequence[Sequence[Statem
     cells = []
     for of_all in statements:
         one = of_all[0]
+        heading = f"{one.number}: {one.statement}"
         verdicts = {own.variant: own.verdict for own in of_all}
         cells.append(
             [
-                f"[{one.number}](#{anchor(one)})",
+                f"[{one.number}](#{anchor(heading)})",
                 one.statement,
                 one.place,
                 one.sort,
@@ -131,10 +133,3 @@ def verdicts_table(variants: Sequence[str], statements: Sequence[Sequence[Statem
             ]
         )
     return markdown(["", "Statement", "Where", "Sort", *variants], cells, 4 + len(variants))
-
-
-def anchor(statement: Statement) -> str:
-    """What GitHub, and the report's page, call the statement's heading."""
-    heading = f"{statement.number}: {statement.statement}".lower()
-    kept = "".join(one for one in heading if one.isalnum() or one in "_- ")
-    return kept.replace(" ", "-")

@@ -28,7 +28,7 @@ def stages_table(
     summed = pd.DataFrame(means, columns=[*STAGE_KEYS, "mean", "low", "high", "replicates"])
     of_run = run.drop(columns="replicate")
     summed = summed.astype({key: of_run[key].dtype for key in STAGE_KEYS})
-    table = of_run.merge(summed, on=STAGE_KEYS, how="outer", sort=False)
+    table = of_run.merge(summed, on=STAGE_KEYS, how="left")
     return table[[*STAGE_KEYS, "estimate", "lower", "upper", "n", *summed.columns[-4:]]]
 
 
