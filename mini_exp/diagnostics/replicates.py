@@ -11,6 +11,7 @@ import pandas as pd
 
 from mini_exp.diagnostics.instruments import seen
 from mini_exp.diagnostics.interventions.trials import trials
+from mini_exp.diagnostics.rows import COLUMNS
 from mini_exp.diagnostics.stages import Stages
 from mini_exp.settings.diagnose import Diagnose
 from mini_exp.settings.settings import Settings
@@ -81,7 +82,9 @@ def block(
     """Both tables of replicates ``first`` … ``first`` + ``BLOCK`` − 1 of one variant."""
     data = sampled_data(settings, diagnose, first)
     stages = stages_of_block(variant, settings, first, data)
-    measured = pd.concat([seen(name, stages, diagnose) for name in instruments], ignore_index=True)
+    nothing = pd.DataFrame(columns=[*COLUMNS, "instrument"])
+    frames = [seen(name, stages, diagnose) for name in instruments] or [nothing]
+    measured = pd.concat(frames, ignore_index=True)
     return measured, trials(variant, settings, diagnose, first, data)
 
 

@@ -28,7 +28,7 @@ def stages_table(
     summed = pd.DataFrame(means, columns=[*STAGE_KEYS, "mean", "low", "high", "replicates"])
     of_run = run.drop(columns="replicate")
     summed = summed.astype({key: of_run[key].dtype for key in STAGE_KEYS})
-    table = of_run.merge(summed, on=STAGE_KEYS, how="outer", sort=False)
+    table = of_run.merge(summed, on=STAGE_KEYS, how="left")
     return table[[*STAGE_KEYS, "estimate", "lower", "upper", "n", *summed.columns[-4:]]]
 
 
@@ -48,10 +48,7 @@ def interventions_table(evidence: Sequence[Evidence], interventions: pd.DataFram
 
 
 def _parts(rows: pd.DataFrame, keys: list[str]) -> list[tuple[tuple[object, ...], pd.DataFrame]]:
-    return [
-        (tuple(key), part)  # type: ignore[arg-type]
-        for key, part in rows.groupby(keys, dropna=False, sort=False)
-    ]
+    return [(tuple(key), part) for key, part in rows.groupby(keys, dropna=False, sort=False)]
 
 
 def _interval(own: Evidence, values: pd.Series) -> tuple[float, float, float]:

@@ -37,6 +37,8 @@ class Interval:
         return (self.high - self.low) / 2
 
     def __str__(self) -> str:
+        if np.isnan(self.low):
+            return f"{self.estimate:.3g}"
         return f"{self.estimate:.3g} [{self.low:.3g}, {self.high:.3g}]"
 
 

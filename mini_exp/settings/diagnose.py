@@ -21,9 +21,6 @@ class Noise(Section):
 class DiagnoseRules(Section):
     """When a statement counts as holding; fixed before the replicates run."""
 
-    majority: float = Field(
-        0.5, gt=0, lt=1, description="a share holds if its interval lies above this"
-    )
     explained: float = Field(
         0.9, gt=0, le=1, description="W1: this share of a fall of the loss counts as all of it"
     )

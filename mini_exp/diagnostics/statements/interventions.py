@@ -118,7 +118,7 @@ def weight_decay(own: Evidence) -> Statement | None:
         "weight decay does as well without pruning",
         "5: “compress it to achieve better performance”",
         f"population accuracy with weight decay (of {strengths} the one with the best accuracy on "
-        "a draw for validation), whole network, as many epochs as training and fine-tuning together "
+        "a draw for validation), whole network, as many epochs as both trainings together "
         "− pruned and fine-tuned; beside it the losses",
         f"holds if the interval lies above −{small:g}",
         "first_width",
