@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from mini_exp.diagnostics.answer import answer
 from mini_exp.diagnostics.evidence import Evidence
-from mini_exp.diagnostics.figures import alignment, first_width, loss_split
+from mini_exp.diagnostics.figures import alignment, first_width, information, loss_split
 from mini_exp.diagnostics.rows import COLUMNS
 from mini_exp.diagnostics.statements import all_statements
 from mini_exp.diagnostics.statements.statement import Statement
@@ -50,6 +50,14 @@ FIGURES: dict[str, tuple[str, Draw, str, str]] = {
         alignment.picks,
         "Alignment of the first layer's units in the order of picking.",
         "|cos| of a unit's weights with the true rule, in the order in which selection picks them.",
+    ),
+    "information": (
+        "information",
+        information.information,
+        "Information plane by three estimators side by side.",
+        "Information of every hidden layer about input and label over the epochs of the run, first "
+        "to last (large mark), in the middle of an estimator's bounds. Dotted: ln n, at which an "
+        "estimate counts samples; dashed: H(Y).",
     ),
 }
 """By file name: the instrument that it shows, how it is drawn, what it shows, its caption."""
