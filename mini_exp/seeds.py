@@ -24,6 +24,11 @@ Purpose = Literal[
     "random labels",
     "saddle",
     "topology",
+    "two layers",
+    "margins",
+    "least squares",
+    "early stopping",
+    "random features",
 ]
 
 

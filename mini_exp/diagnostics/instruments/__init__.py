@@ -42,6 +42,7 @@ INSTRUMENTS: dict[str, str] = {
     "descent": "mini_exp.diagnostics.instruments.descent",
     "margin": "mini_exp.diagnostics.instruments.margin",
     "homology": "mini_exp.diagnostics.instruments.homology",
+    "optimality": "mini_exp.diagnostics.instruments.optimality",
 }
 
 EXTRAS = {"ripser": "topology", "gudhi": "topology"}

@@ -14,6 +14,7 @@ from mini_exp.diagnostics.statements import (
     information,
     interventions,
     margin,
+    optimality,
     similarity,
     theory,
 )
@@ -56,6 +57,12 @@ OF_NO_VARIANT: tuple[Callable[[Evidence], Statement | None], ...] = (
     theory.vc_dimension,
     theory.no_free_lunch,
     theory.worse_elsewhere,
+    optimality.global_optima,
+    optimality.largest_margin,
+    optimality.smallest_norm,
+    optimality.early_stopping,
+    optimality.singular_values,
+    optimality.double_descent,
 )
 """Asked once: their instruments look at no network."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from mini_exp.report.intervals import Interval
 
@@ -23,6 +24,11 @@ ALL = "all"  # in a variant's place, where a statement is about none
 def exactly(value: float) -> Interval:
     """A number without an error, such as one that is enumerated."""
     return Interval(value, value, value)
+
+
+def listed(values: pd.Series) -> str:
+    """Values over what they are a function of."""
+    return ", ".join(f"{at:g}: {value:.3g}" for at, value in values.items())
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from mini_exp.diagnostics.evidence import Evidence
 from mini_exp.diagnostics.statements.statement import (
@@ -14,6 +13,7 @@ from mini_exp.diagnostics.statements.statement import (
     Question,
     Statement,
     exactly,
+    listed,
 )
 
 
@@ -37,7 +37,7 @@ def mixing(own: Evidence) -> Statement | None:
     per_root = of_thresholds.to_numpy() / np.sqrt(of_thresholds.index.to_numpy())
     return question.answered(
         ALL,
-        f"thresholds: {_listed(of_thresholds)}; parities, which are mixing: {_listed(of_parities)}",
+        f"thresholds: {listed(of_thresholds)}; parities, which are mixing: {listed(of_parities)}",
         exactly(float(of_thresholds.max())),
         FAILS if np.all(np.diff(per_root) < 0) else HOLDS,
     )
@@ -58,7 +58,7 @@ def vc_dimension(own: Evidence) -> Statement | None:
     needed = own.of_run_over("samples needed")
     return question.answered(
         ALL,
-        f"d: samples {_listed(needed)}",
+        f"d: samples {listed(needed)}",
         exactly(float(needed.iloc[-1])),
         HOLDS if needed.is_monotonic_decreasing else FAILS,
     )
@@ -82,8 +82,8 @@ def no_free_lunch(own: Evidence) -> Statement | None:
     least = own.of_run_over("least worst loss")
     return question.answered(
         ALL,
-        f"best of all learners {best:g}; least possible over m {_listed(least)}; nearest "
-        f"neighbour {_listed(worst)}",
+        f"best of all learners {best:g}; least possible over m {listed(least)}; nearest "
+        f"neighbour {listed(worst)}",
         exactly(best),
         HOLDS if best >= 0.25 and (worst >= 0.25).all() else FAILS,
     )
@@ -107,7 +107,3 @@ def worse_elsewhere(own: Evidence) -> Statement | None:
     return question.answered(
         ALL, f"share {share:.3g}", exactly(share), HOLDS if share == 0 else FAILS
     )
-
-
-def _listed(values: pd.Series) -> str:
-    return ", ".join(f"{at:g}: {value:.3g}" for at, value in values.items())
