@@ -29,6 +29,7 @@ Purpose = Literal[
     "least squares",
     "early stopping",
     "random features",
+    "shapes",
 ]
 
 

@@ -43,6 +43,8 @@ INSTRUMENTS: dict[str, str] = {
     "margin": "mini_exp.diagnostics.instruments.margin",
     "homology": "mini_exp.diagnostics.instruments.homology",
     "optimality": "mini_exp.diagnostics.instruments.optimality",
+    "random labels": "mini_exp.diagnostics.instruments.random_labels",
+    "shapes": "mini_exp.diagnostics.instruments.shapes",
 }
 
 EXTRAS = {"ripser": "topology", "gudhi": "topology"}

@@ -47,8 +47,9 @@ def measure(stages: Stages) -> pd.DataFrame:
     beyond the convex program's optimum, as a share of it, between the best and the worst run, and
     ``optimum gap``, the share between the best loss and the proved bound; ``share at the optimum``
     over width; ``cosine with the largest margin`` over steps; ``distance to the smallest
-    solution``; ``risk of early stopping`` over time, as a share of ridge regression's with λ = 1/t; ``time to
-    learn`` over the singular value; ``test error of random features`` over their number.
+    solution``; ``risk of early stopping`` over time, as a share of ridge regression's with
+    λ = 1/t; ``time to learn`` over the singular value; ``test error of random features`` over
+    their number.
 
     Notes
     -----

@@ -17,6 +17,7 @@ from mini_exp.diagnostics.statements import (
     optimality,
     similarity,
     theory,
+    topology,
 )
 from mini_exp.diagnostics.statements.statement import Statement
 
@@ -46,7 +47,8 @@ OF_A_VARIANT: tuple[Callable[[Evidence], Statement | None], ...] = (
     curvature.sharpness,
     capacity.gap_bound,
     margin.margin,
-    margin.topology,
+    topology.topology,
+    capacity.random_labels,
 )
 OF_NO_VARIANT: tuple[Callable[[Evidence], Statement | None], ...] = (
     curvature.step_size,
@@ -63,6 +65,7 @@ OF_NO_VARIANT: tuple[Callable[[Evidence], Statement | None], ...] = (
     optimality.early_stopping,
     optimality.singular_values,
     optimality.double_descent,
+    topology.shapes,
 )
 """Asked once: their instruments look at no network."""
 

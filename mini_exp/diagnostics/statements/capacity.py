@@ -1,4 +1,4 @@
-"""W27 and W28: capacity, and what it bounds."""
+"""W27, W28 and W41: capacity, and what it bounds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from mini_exp.diagnostics.statements.statement import (
     Question,
     Statement,
     exactly,
+    listed,
 )
+from mini_exp.report.intervals import binomial_interval
 
 
 def gap_bound(own: Evidence) -> Statement | None:
@@ -60,4 +62,28 @@ def two_layers(own: Evidence) -> Statement | None:
         f"{int(residual.index[0])} weights, largest residual {worst:.2g}",
         exactly(worst),
         HOLDS if worst < 1e-6 else FAILS,
+    )
+
+
+def random_labels(own: Evidence) -> Statement | None:
+    """Labels that are coins."""
+    if not own.has("random labels"):
+        return None
+    majority = own.diagnose.rules.majority
+    question = Question(
+        "W41",
+        "a network can be trained with random labels and still be right on all training data",
+        "003, 1.2, excess capacity",
+        "share of new networks of the original's widths that fit the run's training inputs with "
+        "random labels; beside it the median epochs to fit, over the share of random labels",
+        f"holds if the interval lies above {majority:g}",
+    )
+    shares, epochs = own.of_run_over("share that fits"), own.of_run_over("epochs to fit")
+    n = int(own.of_run_over("share that fits", column="n").iloc[-1])
+    fits = binomial_interval(round(shares.iloc[-1] * n), n, own.diagnose.confidence)
+    return question.answered(
+        own.variant,
+        f"fit {fits}; epochs by share of random labels {listed(epochs)}",
+        fits,
+        HOLDS if fits.low > majority else FAILS,
     )

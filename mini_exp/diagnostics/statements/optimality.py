@@ -44,7 +44,8 @@ def global_optima(own: Evidence) -> Statement | None:
     )
     return question.answered(
         ALL,
-        f"over width: {listed(shares)}, though the narrowest cannot reach it; best loss at most {gap:.2%} above the proved bound",
+        f"over width: {listed(shares)}, though the narrowest cannot reach it; best loss at most "
+        f"{gap:.2%} above the proved bound",
         last,
         HOLDS if last.low > majority and first.high < 1 - majority else FAILS,
     )
