@@ -59,7 +59,7 @@ def best_scale(logits: Floats, labels: Floats) -> Floats:
     -------
     (...) float64
         0 where no positive scale is better than answering ½; at most ``LARGEST_SCALE``. Where the
-        logits separate the classes the best is infinite, and this one so large that no loss is left.
+        logits separate the classes the best is infinite, and this one leaves no loss.
 
     Notes
     -----
