@@ -111,8 +111,7 @@ class Stages:
         """A smaller stage's networks in the original's shape: zeros where units were removed."""
         indices = self.index_sets()
         n, widths = self.n_replicates, self.networks["original"].widths
-        everything = np.arange(widths[0])
-        reads = [np.tile(everything, (n, 1)), *indices]
+        reads = [np.tile(np.arange(widths[0]), (n, 1)), *indices]
         writes = [*indices, np.zeros((n, 1), dtype=np.int64)]
         layers = []
         for i, layer in enumerate(self.networks[stage].stacked_layers):

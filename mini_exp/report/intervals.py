@@ -25,6 +25,8 @@ class Interval:
     --------
     >>> str(Interval(0.5, 0.25, 0.75)), Interval(0.5, 0.25, 0.75).half_width
     ('0.5 [0.25, 0.75]', 0.25)
+    >>> str(Interval(0.5, float("nan"), float("nan")))
+    '0.5'
     """
 
     estimate: float
@@ -37,8 +39,8 @@ class Interval:
         return (self.high - self.low) / 2
 
     def __str__(self) -> str:
-        if np.isnan(self.low):
-            return f"{self.estimate:.3g}"
+        if np.isnan(self.low):  # of one value, or of none
+            return "unknown" if np.isnan(self.estimate) else f"{self.estimate:.3g}"
         return f"{self.estimate:.3g} [{self.low:.3g}, {self.high:.3g}]"
 
 

@@ -12,7 +12,7 @@ from mini_exp.spectral import Floats
 
 OVER_REPLICATES = True
 ITERATIONS = 80  # of bisection: the bracket shrinks to the last bits
-LARGEST_SCALE = 1e6  # of logits that separate the classes: then the best is infinite
+LARGEST_SCALE = 1e6
 
 
 def measure(stages: Stages) -> pd.DataFrame:
@@ -58,8 +58,8 @@ def best_scale(logits: Floats, labels: Floats) -> Floats:
     Returns
     -------
     (...) float64
-        0 where no positive scale is better than answering ½; at most ``LARGEST_SCALE``, where the
-        logits separate the classes and the best is infinite.
+        0 where no positive scale is better than answering ½; at most ``LARGEST_SCALE``. Where the
+        logits separate the classes the best is infinite, and this one leaves no loss.
 
     Notes
     -----

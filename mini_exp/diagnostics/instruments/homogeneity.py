@@ -17,7 +17,8 @@ from mini_exp.tasks.mini.data import THRESHOLD, mini_sample
 OVER_REPLICATES = True
 SCALES = (0.5, 2.0)  # along each ray
 RAYS = 2000  # on which the ceiling is integrated
-RADII = 96  # Gauss–Legendre nodes along a ray
+RADII = 64  # Gauss–Legendre nodes along each of a ray's two parts
+FARTHEST = 25.0  # ‖X‖ lies beyond it with a probability below 1e-8
 COUPLINGS = 12  # an even number of Gauss–Hermite nodes of what the coordinates of T share
 
 
@@ -69,7 +70,7 @@ def homogeneous_ceiling(epsilon: float, seed: int, n_rays: int = RAYS) -> tuple[
     Returns
     -------
     ceiling, error : float
-        The mean over the rays and its standard error; the integrals are right to some 1e-3.
+        The mean over the rays and its standard error; the integrals are right to 1e-6.
 
     Notes
     -----
@@ -83,15 +84,22 @@ def homogeneous_ceiling(epsilon: float, seed: int, n_rays: int = RAYS) -> tuple[
 
 def chance_of_one(x: Floats, epsilon: float) -> Floats:
     """P(Y = 1 | X / ‖X‖) on the rays of x (n, d): (n,)."""
-    length = np.linalg.norm(x, axis=-1, keepdims=True)
-    direction = x / length
+    direction = x / np.linalg.norm(x, axis=-1, keepdims=True)
+    slope = direction.mean(axis=-1)
+    ends = np.full_like(slope, FARTHEST)
+    np.divide(THRESHOLD, slope, out=ends, where=slope < 0)
+    ends = np.minimum(ends, FARTHEST)  # where Y becomes 0, if it does
     nodes, weights = np.polynomial.legendre.leggauss(RADII)
-    radii = length * (1 + nodes) * 1.5  # (n, RADII): up to three times the draw's own length
+    share = (1 + nodes) / 2
+    inside = ends[:, None] * share
+    beyond = ends[:, None] + (FARTHEST - ends[:, None]) * share
+    radii = np.concatenate([inside, beyond], axis=-1)  # (n, 2 RADII)
     log_density = log_density_of_mini(radii[..., None] * direction[:, None, :], epsilon)
     log_density += (x.shape[-1] - 1) * np.log(radii)
-    density = weights * np.exp(log_density - log_density.max(axis=-1, keepdims=True))
-    is_one = radii * direction.mean(axis=-1, keepdims=True) >= THRESHOLD
-    return np.asarray((density * is_one).sum(axis=-1) / density.sum(axis=-1))
+    density = np.exp(log_density - log_density.max(axis=-1, keepdims=True))
+    ones = ends * (density[:, :RADII] @ weights)
+    zeros = (FARTHEST - ends) * (density[:, RADII:] @ weights)
+    return np.asarray(ones / (ones + zeros))
 
 
 def log_density_of_mini(x: Floats, epsilon: float) -> Floats:
