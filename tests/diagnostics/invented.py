@@ -25,6 +25,16 @@ INSTRUMENT_OF = {
     "euler residual": "homogeneity",
     "sign kept": "homogeneity",
     "ceiling": "homogeneity",
+    **dict.fromkeys(("cka", "svcca", "barrier", "kernel drift"), "similarity"),
+    **dict.fromkeys(("kernel accuracy", "network accuracy"), "similarity"),
+    **dict.fromkeys(("loss gap", "error gap", "bound"), "capacity"),
+    "sharpness": "curvature",
+    **dict.fromkeys(("saturation", "label entropy"), "information"),
+    **{
+        f"{quantity} {estimator}": "information"
+        for quantity in ("input", "label", "drift", "compression")
+        for estimator in ("absolute", "relative", "bins")
+    },
 }
 
 
@@ -34,18 +44,19 @@ def spread(mean, size=0.01, by=NOISE):
 
 
 def measured(columns, n=N):
-    """Rows of quantities; keys are (stage, quantity) or (stage, quantity, at)."""
+    """Rows of quantities; keys are (stage, quantity), with at, with at and layer."""
     frames = []
-    for (stage, quantity, *at), estimates in columns.items():
+    for (stage, quantity, *rest), estimates in columns.items():
+        at, layer = {0: (np.nan, 0), 1: (*rest, 1), 2: tuple(rest)}[len(rest)]
         frames.append(
             pd.DataFrame(
                 {
                     "variant": "some",
                     "replicate": np.arange(n),
                     "stage": stage,
-                    "layer": 1 if at else 0,
+                    "layer": layer,
                     "quantity": quantity,
-                    "at": at[0] if at else np.nan,
+                    "at": at,
                     "estimate": np.broadcast_to(estimates, N)[:n],
                     "lower": np.nan,
                     "upper": np.nan,

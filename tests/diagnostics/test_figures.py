@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from mini_exp.diagnostics.figures import alignment, first_width, loss_split
+from mini_exp.diagnostics.figures import alignment, first_width, information, loss_split
 from mini_exp.diagnostics.pages import FIGURES, shown
 from tests.diagnostics.invented import N, evidence, spread
 from tests.report.legibility import complaints, looks
@@ -27,6 +27,13 @@ def columns(by=1.0):
             (stage, "gradient cosine"): spread(over / 2, 0.1 * by),
             (stage, "accuracy"): spread(0.5 + over / 5, 0.05 * by),
         }
+    made |= {("", "saturation"): np.log(100), ("", "label entropy"): np.log(2)}
+    for estimator in ("absolute", "relative", "bins"):
+        for layer in (1, 2, 3):
+            for epoch in (1, 10, 200):
+                where = epoch, layer
+                made["original", f"input {estimator}", *where] = 4.6 - layer / (2 + epoch)
+                made["original", f"label {estimator}", *where] = 0.69 - layer / (9 + epoch)
     for place in range(1, 17):
         made["original", "weight cosine of pick", place] = spread(1 / place, 0.02 * by)
     return made
@@ -58,7 +65,7 @@ def test_nothing_is_covered_cut_off_too_small_or_too_wide(name, n):
     assert complaints(FIGURES[name][1](several(n))) == []
 
 
-@pytest.mark.parametrize("name", ["loss_split", "alignment", "picks"])
+@pytest.mark.parametrize("name", ["loss_split", "alignment", "picks", "information"])
 def test_a_run_alone_is_drawn(name):
     assert complaints(FIGURES[name][1](several(replicated=False))) == []
 
@@ -97,6 +104,14 @@ def test_a_mark_for_every_replicate_and_stage():
 def test_picks_are_means_over_the_replicates():
     figure = alignment.picks(several())
     assert_allclose(figure.axes[0].get_lines()[0].get_ydata(), 1 / np.arange(1, 17), rtol=1e-12)
+
+
+def test_the_plane_has_a_panel_per_estimator_and_a_line_per_layer():
+    figure = information.information(several())
+    assert len(figure.axes) == 12
+    line = figure.axes[0].get_lines()[0]
+    assert_allclose(line.get_xdata(), 4.6 - 1 / np.array([3, 12, 202]), rtol=1e-12)
+    assert_allclose(line.get_ydata(), 0.69 - 1 / np.array([10, 19, 209]), rtol=1e-12)
 
 
 def test_figures_without_evidence_are_left_out():

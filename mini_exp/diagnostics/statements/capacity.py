@@ -33,13 +33,15 @@ def gap_bound(own: Evidence) -> Statement | None:
     )
     gap, bound = own.column("original", "loss gap"), own.column("original", "bound")
     within = own.share(gap <= bound)
+    mean = own.mean(gap)
     vacuous = float(bound[0]) >= 1
     return question.answered(
         own.variant,
-        f"within {within}; bound {bound[0]:.3g}, mean gap in loss {own.mean(gap)}, in error "
+        f"within {within}; bound {bound[0]:.3g}, mean gap in loss {mean}, in error "
         f"{own.mean(own.column('original', 'error gap'))}",
         within,
         (LETTER if vacuous else HOLDS) if within.low > majority else FAILS,
+        mean,
     )
 
 
