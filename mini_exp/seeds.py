@@ -30,6 +30,7 @@ Purpose = Literal[
     "early stopping",
     "random features",
     "shapes",
+    "deformations",
 ]
 
 

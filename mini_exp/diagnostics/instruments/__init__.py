@@ -45,6 +45,7 @@ INSTRUMENTS: dict[str, str] = {
     "optimality": "mini_exp.diagnostics.instruments.optimality",
     "random labels": "mini_exp.diagnostics.instruments.random_labels",
     "shapes": "mini_exp.diagnostics.instruments.shapes",
+    "invariance": "mini_exp.diagnostics.instruments.invariance",
 }
 
 EXTRAS = {"ripser": "topology", "gudhi": "topology"}
