@@ -31,6 +31,8 @@ Purpose = Literal[
     "random features",
     "shapes",
     "deformations",
+    "generators",
+    "search",
 ]
 
 

@@ -46,6 +46,7 @@ INSTRUMENTS: dict[str, str] = {
     "random labels": "mini_exp.diagnostics.instruments.random_labels",
     "shapes": "mini_exp.diagnostics.instruments.shapes",
     "invariance": "mini_exp.diagnostics.instruments.invariance",
+    "generators": "mini_exp.diagnostics.instruments.generators",
 }
 
 EXTRAS = {"ripser": "topology", "gudhi": "topology"}

@@ -78,7 +78,7 @@ def _one(seed: int, draw: int) -> dict[str, float]:
         }
     moved = shifted(x, 0, 1)
     bent = deformed(x, DEFORMATION, torch.Generator().manual_seed(start))
-    values = {}
+    values: dict[str, float] = {}
     for kind, network in networks.items():
         trained(network, train, EPOCHS, start)
         values |= {

@@ -11,6 +11,7 @@ from mini_exp.diagnostics.statements import (
     confidence,
     curvature,
     homogeneity,
+    images,
     information,
     interventions,
     margin,
@@ -66,6 +67,9 @@ OF_NO_VARIANT: tuple[Callable[[Evidence], Statement | None], ...] = (
     optimality.singular_values,
     optimality.double_descent,
     topology.shapes,
+    images.invariance,
+    images.generator,
+    images.pruned_generator,
 )
 """Asked once: their instruments look at no network."""
 

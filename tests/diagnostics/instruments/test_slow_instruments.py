@@ -2,8 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-from mini_exp.diagnostics.instruments import optimality, random_labels, shapes
+from mini_exp.diagnostics.instruments import (
+    generators,
+    invariance,
+    optimality,
+    random_labels,
+    shapes,
+)
 from tests.diagnostics.instruments.small_stages import small_stages
 
 
@@ -61,3 +69,33 @@ def test_biases_are_those_of_the_theorems(optimal):
     assert over(optimal, "risk of early stopping").max() < 1.69
     errors = over(optimal, "test error of random features")
     assert errors.idxmax() == optimality.SAMPLES
+
+
+def test_pruned_generators_are_scored_beside_the_whole_one(monkeypatch):
+    for name, value in (("SEEDS", 2), ("STEPS", 3), ("KEPT", (16, 64)), ("POINTS", 40)):
+        monkeypatch.setattr(generators, name, value)
+    rows = generators._rows.__wrapped__(0, 0.95)
+    whole = rows[rows["quantity"] == "W1 of the generator"]["estimate"].item()
+    for method in generators.METHODS:
+        scores = over(rows, f"W1 pruned by {method}")
+        assert scores[64] == pytest.approx(whole, abs=1e-4)  # float32: nothing is removed
+        assert scores[16] > 0
+    assert (over(rows, "W1 gap spectral") == 0).all()
+
+
+def test_a_generator_is_pruned_to_the_width(monkeypatch):
+    monkeypatch.setattr(generators, "STEPS", 1)
+    network = generators.trained_generator(np.random.default_rng(0))
+    batch = torch.randn(50, generators.NOISE)
+    smaller = generators.pruned(network, [batch], "magnitude", 5, np.random.default_rng(0))
+    assert [layer.out_features for layer in smaller if isinstance(layer, nn.Linear)] == [5, 5, 2]
+
+
+def test_moved_digits_are_scored_for_both_networks(monkeypatch):
+    monkeypatch.setattr(invariance, "SEEDS", 1)
+    monkeypatch.setattr(invariance, "EPOCHS", 3)
+    rows = invariance._rows.__wrapped__(0).set_index("quantity")["estimate"]
+    for kind in ("convolutions", "connections"):
+        assert rows[f"accuracy of {kind}"] > 0.7
+        assert rows[f"accuracy when shifted of {kind}"] < rows[f"accuracy of {kind}"]
+    assert 0 < rows["equivariance error of a convolution"] < 0.5

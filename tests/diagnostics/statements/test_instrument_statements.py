@@ -10,6 +10,7 @@ from mini_exp.diagnostics.statements import (
     OF_NO_VARIANT,
     capacity,
     curvature,
+    images,
     information,
     margin,
     optimality,
@@ -270,6 +271,37 @@ def test_double_descent(last, verdict):
     errors = {10: 0.5, 40: 9.0, 400: last}
     own = of_run("optimality", over("test error of random features", errors))
     assert optimality.double_descent(own).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("share", "lost", "verdict"), [(1.0, 0.0, HOLDS), (1.0, 0.3, LETTER), (0.4, 0.0, FAILS)]
+)
+def test_invariance(share, lost, verdict):
+    rows = [("", "more stable", np.nan, share)]
+    rows.append(("", "equivariance error of a convolution", np.nan, 0.1))
+    for kind in ("convolutions", "connections"):
+        for name in ("change by a shift", "change by a deformation", "accuracy"):
+            rows.append(("", f"{name} of {kind}", np.nan, 0.9))
+        rows.append(("", f"accuracy when shifted of {kind}", np.nan, 0.9 - lost))
+    assert images.invariance(of_run("invariance", rows)).verdict == verdict
+
+
+@pytest.mark.parametrize(("made", "verdict"), [(0.2, HOLDS), (0.35, LETTER), (0.6, FAILS)])
+def test_generator(made, verdict):
+    rows = [("", "W1 floor", np.nan, 0.2, 0.15, 0.25)]
+    rows.append(("", "W1 of the generator", np.nan, made, made - 0.05, made + 0.05))
+    assert images.generator(of_run("generators", rows)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("magnitude", "at_random", "verdict"), [(0.5, 0.5, HOLDS), (0.0, 0.5, LETTER), (0, 0, FAILS)]
+)
+def test_pruned_generator(magnitude, at_random, verdict):
+    rows = [("", "W1 of the generator", np.nan, 0.3), *over("W1 pruned by spectral", {8: 0.4})]
+    for name, gap in (("magnitude", magnitude), ("random", at_random)):
+        rows.append(("", f"W1 gap {name}", 8, gap, gap - 0.1, gap + 0.1))
+        rows.append(("", f"W1 gap {name}", 16, 0.0, 0.0, 0.0))
+    assert images.pruned_generator(of_run("generators", rows)).verdict == verdict
 
 
 @pytest.mark.parametrize("question", OF_NO_VARIANT)
