@@ -33,6 +33,8 @@ Purpose = Literal[
     "deformations",
     "generators",
     "search",
+    "soft rank",
+    "shared weights",
 ]
 
 

@@ -47,9 +47,12 @@ INSTRUMENTS: dict[str, str] = {
     "shapes": "mini_exp.diagnostics.instruments.shapes",
     "invariance": "mini_exp.diagnostics.instruments.invariance",
     "generators": "mini_exp.diagnostics.instruments.generators",
+    "soft rank": "mini_exp.diagnostics.instruments.soft_rank",
+    "search": "mini_exp.diagnostics.instruments.search",
+    "shared weights": "mini_exp.diagnostics.instruments.shared_weights",
 }
 
-EXTRAS = {"ripser": "topology", "gudhi": "topology"}
+EXTRAS = {"ripser": "topology", "gudhi": "topology", "optuna": "search"}
 """The extra of mini-exp that brings a package."""
 
 

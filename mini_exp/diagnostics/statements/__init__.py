@@ -16,6 +16,7 @@ from mini_exp.diagnostics.statements import (
     interventions,
     margin,
     optimality,
+    search,
     similarity,
     theory,
     topology,
@@ -50,6 +51,7 @@ OF_A_VARIANT: tuple[Callable[[Evidence], Statement | None], ...] = (
     margin.margin,
     topology.topology,
     capacity.random_labels,
+    search.search,
 )
 OF_NO_VARIANT: tuple[Callable[[Evidence], Statement | None], ...] = (
     curvature.step_size,
@@ -70,6 +72,8 @@ OF_NO_VARIANT: tuple[Callable[[Evidence], Statement | None], ...] = (
     images.invariance,
     images.generator,
     images.pruned_generator,
+    images.soft_rank,
+    search.shared_weights,
 )
 """Asked once: their instruments look at no network."""
 

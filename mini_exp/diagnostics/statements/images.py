@@ -1,4 +1,4 @@
-"""W43 to W45: symmetries of convolutions, generators and their pruning."""
+"""W43 to W46: symmetries of convolutions, generators and their pruning, soft rank."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from mini_exp.diagnostics.statements.statement import (
     LETTER,
     Question,
     Statement,
+    exactly,
     listed,
 )
 from mini_exp.report.intervals import Interval, binomial_interval
@@ -113,4 +114,41 @@ def pruned_generator(own: Evidence) -> Statement | None:
         else LETTER
         if gaps["random"].low > 0
         else FAILS,
+    )
+
+
+def soft_rank(own: Evidence) -> Statement | None:
+    """The penalty of chapter 6."""
+    if not own.has("soft rank"):
+        return None
+    rules = own.diagnose.rules
+    question = Question(
+        "W46",
+        "small eigenvalues show redundancy, so that their number can serve as a penalty",
+        "6: “might be used as some sort of penalty in the architecture gradient”",
+        "Σ N(λ) of the layers' outputs and accuracy of a convolutional network on digits trained "
+        "with γ Σ N(λ) added to the loss, over γ; beside it weight decay alone, at its own ranks",
+        f"holds if some γ lowers the rank by a tenth and the accuracy by less than "
+        f"{rules.negligible:g}; only in the letter if a larger γ collapses the network to an "
+        "accuracy below a half",
+    )
+    ranks, accuracies = (
+        own.of_run_over(f"{quantity} by penalty") for quantity in ("rank", "accuracy")
+    )
+    decayed = ", ".join(
+        f"{rank:.3g} {share:.3g}"
+        for rank, share in zip(
+            own.of_run_over("rank by decay"), own.of_run_over("accuracy by decay"), strict=True
+        )
+    )
+    useful = (ranks < 0.9 * ranks.iloc[0]) & (accuracies > accuracies.iloc[0] - rules.negligible)
+    collapses = float(accuracies.iloc[-1]) < 0.5
+    best = accuracies[useful].max() if useful.any() else accuracies.iloc[1:].max()
+    beside = own.of_run_over("accuracy by penalty beside decay")
+    return question.answered(
+        ALL,
+        f"γ: rank {listed(ranks)}; accuracy {listed(accuracies)}, with weight decay beside it "
+        f"{listed(beside)}; weight decay alone, rank and accuracy: {decayed}",
+        exactly(float(best)),
+        (LETTER if collapses else HOLDS) if useful.any() else FAILS,
     )

@@ -14,6 +14,7 @@ from mini_exp.diagnostics.statements import (
     information,
     margin,
     optimality,
+    search,
     similarity,
     theory,
     topology,
@@ -302,6 +303,36 @@ def test_pruned_generator(magnitude, at_random, verdict):
         rows.append(("", f"W1 gap {name}", 8, gap, gap - 0.1, gap + 0.1))
         rows.append(("", f"W1 gap {name}", 16, 0.0, 0.0, 0.0))
     assert images.pruned_generator(of_run("generators", rows)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("small", "large", "verdict"), [(0.95, 0.9, HOLDS), (0.95, 0.1, LETTER), (0.8, 0.1, FAILS)]
+)
+def test_soft_rank(small, large, verdict):
+    rows = over("rank by penalty", {0.0: 100.0, 0.001: 80.0, 0.01: 10.0})
+    rows += over("accuracy by penalty", {0.0: 0.95, 0.001: small, 0.01: large})
+    rows += over("accuracy by penalty beside decay", {0.01: 0.1})
+    rows += over("rank by decay", {0.0: 100.0}) + over("accuracy by decay", {0.0: 0.95})
+    assert images.soft_rank(of_run("soft rank", rows)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("mini", "digits", "verdict"), [(-0.1, -0.1, HOLDS), (0.0, -0.1, LETTER), (0.1, 0, FAILS)]
+)
+def test_search(mini, digits, verdict):
+    rows = []
+    for data, gap in (("MINI", mini), ("digits", digits)):
+        for method in ("spectral", "tpe", "random"):
+            rows.append(("", f"{data} accuracy of {method}", np.nan, 0.6, 0.5, 0.7))
+            rows.append(("", f"{data} spectral − {method}", np.nan, gap, gap - 0.02, gap + 0.02))
+    assert search.search(of_run("search", rows)).verdict == verdict
+
+
+@pytest.mark.parametrize(("correlation", "verdict"), [(0.95, HOLDS), (0.5, LETTER), (0.05, FAILS)])
+def test_shared_weights(correlation, verdict):
+    rows = [("", "rank correlation", np.nan, correlation, correlation - 0.1, correlation + 0.1)]
+    rows += [("", name, np.nan, 0.6, 0.5, 0.7) for name in ("shared accuracy", "accuracy alone")]
+    assert search.shared_weights(of_run("shared weights", rows)).verdict == verdict
 
 
 @pytest.mark.parametrize("question", OF_NO_VARIANT)
