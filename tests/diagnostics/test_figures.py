@@ -55,17 +55,17 @@ def several(n=4, replicated=True, by=1.0):
 @pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.parametrize("n", [1, 4])
 def test_nothing_is_covered_cut_off_too_small_or_too_wide(name, n):
-    assert complaints(FIGURES[name][1](several(n))) == []
+    assert complaints(FIGURES[name].draw(several(n))) == []
 
 
 @pytest.mark.parametrize("name", ["loss_split", "alignment", "picks"])
 def test_a_run_alone_is_drawn(name):
-    assert complaints(FIGURES[name][1](several(replicated=False))) == []
+    assert complaints(FIGURES[name].draw(several(replicated=False))) == []
 
 
 @pytest.mark.parametrize("name", ["first_width", "picks"])
 def test_lines_are_told_apart_without_colour(name):
-    seen = list(looks(FIGURES[name][1](several())).values())
+    seen = list(looks(FIGURES[name].draw(several())).values())
     assert len(set(seen)) == len(seen)
 
 

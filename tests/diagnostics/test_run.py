@@ -209,6 +209,12 @@ def test_there_is_at_least_one_replicate(before, number):
     assert (code, line) == (2, f"mini-exp: --replicates: expected at least 1, got {number}")
 
 
+def test_a_width_narrows_the_first_layer(before):
+    code, line = refused(before, "--set", "diagnose.first_widths=[17, 20]")
+    assert code == 2
+    assert "diagnose.first_widths: expected one of at most 16, the first layer of" in line
+
+
 def test_a_stale_run_is_refused(before):
     code, line = refused(before, "--set", "train.epochs=4")
     assert code == 1
