@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 
 from mini_exp.diagnostics.figures import alignment, first_width, loss_split
 from mini_exp.diagnostics.pages import FIGURES, shown
+from mini_exp.settings.diagnose import Diagnose
 from tests.diagnostics.invented import N, evidence, spread
 from tests.report.legibility import complaints, looks
 
@@ -67,6 +68,13 @@ def test_a_run_alone_is_drawn(name):
 def test_lines_are_told_apart_without_colour(name):
     seen = list(looks(FIGURES[name].draw(several())).values())
     assert len(set(seen)) == len(seen)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_few_resamples_give_an_interval_beside_the_mean(name):
+    few = several(1)
+    few[0].diagnose = Diagnose(first_widths=(1, 8), weight_decay=(1.0,), resamples=2)
+    assert complaints(FIGURES[name].draw(few)) == []
 
 
 def test_bars_add_up_to_the_loss():
