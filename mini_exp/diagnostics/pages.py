@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -22,49 +21,38 @@ from mini_exp.report.page import anchor
 from mini_exp.report.tables import markdown
 from mini_exp.settings.config import Config
 
-INTERVENTIONS = "interventions"  # among what a figure needs
+Draw = Callable[[Sequence[Evidence]], Figure]
 
-
-@dataclass(frozen=True)
-class Shown:
-    """A figure: instruments that it needs, how it is drawn, what it shows, its caption."""
-
-    needs: tuple[str, ...]
-    draw: Callable[[Sequence[Evidence]], Figure]
-    text: str
-    caption: str
-
-
-FIGURES: dict[str, Shown] = {
-    "loss_split": Shown(
-        ("confidence",),
+FIGURES: dict[str, tuple[str, Draw, str, str]] = {
+    "loss_split": (
+        "confidence",
         loss_split.loss_split,
         "Loss of every stage, split into over-confidence and the rest.",
         "The population loss of every stage: what the best single scale of the logits leaves, and "
         "what over-confidence adds. Dotted: ln 2, always answering ½.",
     ),
-    "first_width": Shown(
-        (INTERVENTIONS,),
+    "first_width": (
+        "interventions",
         first_width.first_width,
         "Accuracy over the width of the first layer, centred and not, with controls.",
         "Population accuracy with the first layer narrowed to so many units; above MINI as it is, "
         "below with centred inputs. Bands: intervals.",
     ),
-    "alignment": Shown(
-        ("alignment", "confidence"),
+    "alignment": (
+        "alignment",
         alignment.alignment,
         "Accuracy against alignment with the true rule.",
         "A mark per replicate and stage: cosine of the mean gradient of the logit with the true "
         "rule, and accuracy. Near by construction: alignment is a mediator, no cause.",
     ),
-    "picks": Shown(
-        ("alignment",),
+    "picks": (
+        "alignment",
         alignment.picks,
         "Alignment of the first layer's units in the order of picking.",
         "|cos| of a unit's weights with the true rule, in the order in which selection picks them.",
     ),
 }
-"""By file name."""
+"""By file name: the instrument that it shows, how it is drawn, what it shows, its caption."""
 
 
 def diagnosis_pages(
@@ -81,7 +69,7 @@ def diagnosis_pages(
         ``run``, ``measured`` (of the replicates) and ``interventions``.
     """
     statements = all_statements(evidence)
-    drawn = {name: figure.draw(evidence) for name, figure in shown(evidence).items()}
+    drawn = {name: draw(evidence) for name, (_, draw, _, _) in shown(evidence).items()}
     replicates = rows["measured"]
     return {
         "stages.csv": table.to_bytes(stages_table(evidence, rows["run"], replicates)),
@@ -94,17 +82,16 @@ def diagnosis_pages(
     }
 
 
-def shown(evidence: Sequence[Evidence]) -> dict[str, Shown]:
+def shown(evidence: Sequence[Evidence]) -> dict[str, tuple[str, Draw, str, str]]:
     """The figures for which there is evidence."""
     return {
         name: figure
         for name, figure in FIGURES.items()
-        if all(_has(own, need) for own in evidence for need in figure.needs)
+        if all(
+            own.has_trials if figure[0] == "interventions" else own.has(figure[0])
+            for own in evidence
+        )
     }
-
-
-def _has(own: Evidence, need: str) -> bool:
-    return own.has_trials if need == INTERVENTIONS else own.has(need)
 
 
 def taken_up(evidence: Sequence[Evidence]) -> list[str]:
@@ -123,7 +110,7 @@ def _text(evidence: Sequence[Evidence], statements: Sequence[Statement]) -> str:
         run_seeds=", ".join(sorted({str(own.settings.seed) for own in evidence})),
         confidence=f"{100 * diagnose.confidence:g}",
         n_population=diagnose.n_population,
-        figures=shown(evidence),
+        figures=[(name, alt, caption) for name, (_, _, alt, caption) in shown(evidence).items()],
         verdicts=verdicts_table([own.variant for own in evidence], by_number),
         statements=by_number,
     )

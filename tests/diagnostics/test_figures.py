@@ -56,17 +56,17 @@ def several(n=4, replicated=True, by=1.0):
 @pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.parametrize("n", [1, 4])
 def test_nothing_is_covered_cut_off_too_small_or_too_wide(name, n):
-    assert complaints(FIGURES[name].draw(several(n))) == []
+    assert complaints(FIGURES[name][1](several(n))) == []
 
 
 @pytest.mark.parametrize("name", ["loss_split", "alignment", "picks"])
 def test_a_run_alone_is_drawn(name):
-    assert complaints(FIGURES[name].draw(several(replicated=False))) == []
+    assert complaints(FIGURES[name][1](several(replicated=False))) == []
 
 
 @pytest.mark.parametrize("name", ["first_width", "picks"])
 def test_lines_are_told_apart_without_colour(name):
-    seen = list(looks(FIGURES[name].draw(several())).values())
+    seen = list(looks(FIGURES[name][1](several())).values())
     assert len(set(seen)) == len(seen)
 
 
@@ -74,7 +74,12 @@ def test_lines_are_told_apart_without_colour(name):
 def test_few_resamples_give_an_interval_beside_the_mean(name):
     few = several(1)
     few[0].diagnose = Diagnose(first_widths=(1, 8), weight_decay=(1.0,), resamples=2)
-    assert complaints(FIGURES[name].draw(few)) == []
+    assert complaints(FIGURES[name][1](few)) == []
+
+
+def test_alignment_alone_is_drawn_without_accuracies():
+    made = {key: value for key, value in columns().items() if "cosine" in key[1]}
+    assert complaints(alignment.alignment([evidence(made)])) == []
 
 
 def test_bars_add_up_to_the_loss():
