@@ -30,6 +30,7 @@ study: $(READY)
 	$(BIN)/mini-exp study configs/mini.yaml --replicates 1000
 
 diagnose: $(READY)
+	$(BIN)/mini-exp run configs/mini.yaml
 	$(BIN)/mini-exp diagnose configs/mini.yaml --replicates 200
 
 compare: $(READY)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 
 from mini_exp.diagnostics.evidence import CHOSEN, Evidence
+from mini_exp.diagnostics.instruments.alignment import random_cosine
 from mini_exp.diagnostics.stages import STAGES
 from mini_exp.report.intervals import Interval
 from mini_exp.spectral import Floats
+from mini_exp.tasks.mini.data import DIMENSION
 
 
 def answer(evidence: Sequence[Evidence]) -> list[str]:
@@ -64,39 +67,52 @@ def _centring(seen: Sequence[Evidence]) -> str:
 
 def _gain(seen: Sequence[Evidence]) -> str:
     as_it_is, centred, orthogonal = (
-        _range(own.mean(_gained(own, arm)) for own in seen)
+        _by_bias(seen, functools.partial(_gained, arm=arm))
         for arm in ("as it is", "centred", "orthogonal")
     )
     narrowest = min(seen[0].diagnose.first_widths)
-    narrowed = _range(
-        own.mean(
+    narrowed = _by_bias(
+        seen,
+        lambda own: (
             own.trial("finetuned", width=narrowest) - own.trial("finetuned", width=own.thesis_width)
-        )
-        for own in seen
+        ),
     )
+    picks = [own.over_picks("weight cosine of pick") for own in seen]
+    first = _range(own.mean(of_picks[:, 0]) for own, of_picks in zip(seen, picks, strict=True))
+    units = "one unit" if narrowest == 1 else f"{narrowest} units"
     return (
-        f"Pruning and fine-tuning change the accuracy by {as_it_is} as it is, by {centred} centred "
-        f"and by {orthogonal} under a rule orthogonal to the mean; a first layer of {narrowest} "
-        f"instead of the chosen width changes it by another {narrowed}."
+        f"Pruning and fine-tuning change the accuracy by {as_it_is}; centred by {centred}; under a "
+        f"rule orthogonal to the mean by {orthogonal}; and a first layer of {units} instead of the "
+        f"chosen width changes it by another {narrowed} (the unit that is picked first has |cos| "
+        f"{first} with the rule, a random direction {random_cosine(DIMENSION):.2f})."
     )
 
 
 def _without_pruning(seen: Sequence[Evidence]) -> str:
-    difference = _range(
-        own.mean(
+    difference = _by_bias(
+        seen,
+        lambda own: (
             own.trial("decayed", decay=CHOSEN) - own.trial("finetuned", width=own.thesis_width)
-        )
-        for own in seen
+        ),
     )
     return (
-        "Weight decay without pruning, its strength chosen on a draw for validation, differs from "
-        f"pruning and fine-tuning by {difference} in accuracy."
+        "Weight decay without pruning, its strength chosen on a draw for validation, differs in "
+        f"accuracy from pruning and fine-tuning by {difference}."
     )
 
 
 def _gained(own: Evidence, arm: str) -> Floats:
     tuned = own.trial("finetuned", arm=arm, width=own.thesis_width)
     return tuned - own.trial("original", arm=arm)
+
+
+def _by_bias(seen: Sequence[Evidence], values: Callable[[Evidence], Floats]) -> str:
+    """The variants' means, those without biases and those with."""
+    parts = []
+    for bias, name in ((False, "without biases"), (True, "with")):
+        among = [own.mean(values(own)) for own in seen if own.settings.model.bias == bias]
+        parts += [f"{_range(among)} {name}"] if among else []
+    return ", ".join(parts)
 
 
 def _range(means: Iterable[Interval]) -> str:

@@ -102,6 +102,7 @@ def stages_of_block(variant: str, settings: Settings, first: int, data: Samples)
     lost = lost | diverged(compressed, train[0]) | diverged(tuned, train[0])
     networks = {"original": original, "compressed": compressed, "finetuned": tuned}
     whole = {stage: sound(one, train, lost)[0].cpu() for stage, one in networks.items()}
+    data = {**data, **sound(original, train, lost)[1]}
     return Stages(variant, settings, whole, data, selection, first, lost)
 
 

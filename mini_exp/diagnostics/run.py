@@ -17,7 +17,7 @@ from mini_exp.diagnostics.pages import diagnosis_pages, taken_up
 from mini_exp.diagnostics.reference import measured_run
 from mini_exp.diagnostics.replicates import TABLES, chunk
 from mini_exp.diagnostics.rows import COLUMNS
-from mini_exp.errors import ArtifactError, ConfigError
+from mini_exp.errors import ArtifactError, ConfigError, named
 from mini_exp.experiment.code import code_hashes
 from mini_exp.experiment.lock import locked
 from mini_exp.experiment.publications import publish
@@ -31,8 +31,8 @@ from mini_exp.study.networks import BLOCK, study_widths
 from mini_exp.study.progress import Say
 from mini_exp.study.spread import Spread
 
-WORKSPACE = 700e6  # bytes of a worker: 480 MB seen with 5000 draws, rounded up,
-DRAW = 40_000  # and so many more for every draw of the population, of all replicates together
+WORKSPACE = 700e6  # bytes of a worker: 540 MB seen, rounded up,
+DRAW = 40_000  # and for every draw of the population 38 000 seen, of all replicates together
 
 
 def run_diagnose(
@@ -69,7 +69,7 @@ def run_diagnose(
     if diagnose is None:
         raise ConfigError("diagnose: expected an experiment on MINI, got one without its section")
     instruments = chosen_instruments(diagnose.instruments)
-    check_diagnosis(config, diagnose, replicates)
+    check_diagnosis(config, diagnose)
     workers = (os.cpu_count() or 1) if workers is None else workers
     spread = Spread("diagnose", replicates or 0, BLOCK, workers, scheduler, say, bar)
     check = functools.partial(_check_memory, diagnose)
@@ -97,20 +97,17 @@ def run_diagnose(
         publish(folder, config, taken_up(evidence))
 
 
-def check_diagnosis(config: Config, diagnose: Diagnose, replicates: int | None) -> None:
-    """Refuse what the replicates cannot be made with."""
-    if replicates is None:
-        return
+def check_diagnosis(config: Config, diagnose: Diagnose) -> None:
+    """Refuse widths that are no numbers, or of which none narrows the first layer."""
     for variant, settings in config.variants.items():
-        chosen = study_widths(settings)
-        if len(chosen) < 2:
+        with named(variant, (ConfigError,)):
+            study_widths(settings)
+        widest = settings.model.widths[0]
+        if min(diagnose.first_widths) > widest:
             raise ConfigError(
-                f"{variant}: model.widths: expected at least two hidden layers to narrow the first"
+                f"diagnose.first_widths: expected one of at most {widest}, the first layer of "
+                f"{variant}, got {list(diagnose.first_widths)}"
             )
-    if min(diagnose.first_widths) > min(s.model.widths[0] for s in config.variants.values()):
-        raise ConfigError(
-            "diagnose.first_widths: expected a width within the first layer's, got none"
-        )
 
 
 def replicated(variants: Mapping[str, Settings], diagnose: Diagnose) -> dict[str, Settings]:

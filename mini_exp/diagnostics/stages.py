@@ -40,7 +40,7 @@ class Stages:
     first : int
         Number of the first replicate: replicate r's random numbers depend on (seed, purpose, r).
     diverged : (R,) bool
-        Whose networks are zero networks; nothing measured on them counts.
+        Whose networks are zero networks on zero inputs; nothing measured on them counts.
     """
 
     variant: str

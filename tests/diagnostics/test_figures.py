@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 
 from mini_exp.diagnostics.figures import alignment, first_width, information, loss_split
 from mini_exp.diagnostics.pages import FIGURES, shown
+from mini_exp.settings.diagnose import Diagnose
 from tests.diagnostics.invented import N, evidence, spread
 from tests.report.legibility import complaints, looks
 
@@ -74,6 +75,18 @@ def test_a_run_alone_is_drawn(name):
 def test_lines_are_told_apart_without_colour(name):
     seen = list(looks(FIGURES[name][1](several())).values())
     assert len(set(seen)) == len(seen)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_few_resamples_give_an_interval_beside_the_mean(name):
+    few = several(1)
+    few[0].diagnose = Diagnose(first_widths=(1, 8), weight_decay=(1.0,), resamples=2)
+    assert complaints(FIGURES[name][1](few)) == []
+
+
+def test_alignment_alone_is_drawn_without_accuracies():
+    made = {key: value for key, value in columns().items() if "cosine" in key[1]}
+    assert complaints(alignment.alignment([evidence(made)])) == []
 
 
 def test_bars_add_up_to_the_loss():

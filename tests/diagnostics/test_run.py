@@ -1,6 +1,5 @@
 """`mini-exp diagnose`: what it writes, what it keeps, what it refuses."""
 
-import io
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,8 @@ import pytest
 
 from mini_exp.diagnostics import instruments
 from mini_exp.diagnostics.instruments import confidence
-from mini_exp.errors import MiniExpError
+from mini_exp.errors import ArtifactError, MiniExpError
+from mini_exp.results.results import load_results
 from mini_exp.study import spread
 from tests.conftest import Project, stub
 
@@ -212,6 +212,12 @@ def test_there_is_at_least_one_replicate(before, number):
     assert (code, line) == (2, f"mini-exp: --replicates: expected at least 1, got {number}")
 
 
+def test_a_width_narrows_the_first_layer(before):
+    code, line = refused(before, "--set", "diagnose.first_widths=[17, 20]")
+    assert code == 2
+    assert "diagnose.first_widths: expected one of at most 16, the first layer of" in line
+
+
 def test_a_stale_run_is_refused(before):
     code, line = refused(before, "--set", "train.epochs=4")
     assert code == 1
@@ -244,7 +250,12 @@ def test_a_damaged_network_is_refused(before):
     assert "finetuned.safetensors is damaged or was replaced" in line
 
 
-def test_tables_read_back(diagnosed):
-    content = (diagnosed.directory / "diagnose" / "stages.csv").read_bytes()
-    again = pd.read_csv(io.BytesIO(content)).to_csv(index=False, lineterminator="\n").encode()
-    assert again == content
+def test_python_reads_the_tables(diagnosed):
+    diagnosis = load_results(diagnosed.directory).diagnosis
+    for name in ("stages", "interventions", "statements", "replicates"):
+        pd.testing.assert_frame_equal(getattr(diagnosis, name), table(diagnosed, f"{name}.csv"))
+
+
+def test_python_names_the_command_where_there_is_none(ran):
+    with pytest.raises(ArtifactError, match="`mini-exp diagnose`"):
+        _ = load_results(ran.directory).diagnosis

@@ -44,10 +44,10 @@ def alignment(evidence: Sequence[Evidence]) -> Figure:
             ax.set_xticks([-1, 0, 1])
             ax.set_title(own.variant)
             ax.set_xlabel("cosine")
-        low = min(ax.get_ylim()[0] for ax in axes[0])
-        high = max(ax.get_ylim()[1] for ax in axes[0])
+        every = [own.column(stage, "accuracy") for own in evidence for stage in STAGES]
+        known = [value for values in every for value in values if np.isfinite(value)] or [0, 1]
         for ax in axes[0]:
-            ax.set_ylim(low, high)
+            ax.set_ylim(min(known) - 0.02, max(known) + 0.02)
             ax.tick_params(labelleft=ax is axes[0, 0])
         axes[0, 0].set_ylabel("population accuracy")
         height = legend_above(figure, axes[0, 0])

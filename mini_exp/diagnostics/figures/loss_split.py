@@ -38,11 +38,8 @@ def loss_split(evidence: Sequence[Evidence]) -> Figure:
                 hatch="///",
                 label="over-confidence",
             )
-            half = np.nan_to_num(
-                [[one.estimate - one.low, one.high - one.estimate] for one in loss]
-            )
-            middle = [one.estimate for one in loss]
-            ax.errorbar(place, middle, half.T, fmt="none", ecolor="black", elinewidth=0.8)
+            low, high = [one.low for one in loss], [one.high for one in loss]
+            ax.vlines(place, low, high, color="black", linewidth=0.8)
             ax.axhline(np.log(2), color="black", linestyle=":", linewidth=1, label="ln 2")
             ax.set_xticks(place, SHORT)
             ax.set_title(own.variant)

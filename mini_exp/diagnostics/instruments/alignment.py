@@ -35,7 +35,7 @@ def measure(stages: Stages) -> pd.DataFrame:
     population = stages.data["population"][0]
     n, d = population.shape[1:]
     mean = stages.data["train"][0].mean(axis=1, keepdims=True)
-    spread = stages.data["train"][0].std(axis=(0, 1))
+    spread = population[0].std(axis=0)
     z = generator(settings.seed, "explanations").standard_normal((NEIGHBOURS, d))
     some, few = population[:, :ATTRIBUTED], population[:, :EXPLAINED]
     frames = [_picks(stages)]
@@ -50,19 +50,19 @@ def measure(stages: Stages) -> pd.DataFrame:
         cosines = {
             "gradient cosine": (cosine(gradient, np.full(d, sign)), n),
             "integrated gradients from zero": (
-                np.nanmean(cosine(from_zero, sign * some), axis=-1),
+                mean_of_known(cosine(from_zero, sign * some)),
                 ATTRIBUTED,
             ),
             "integrated gradients from the mean": (
-                np.nanmean(cosine(from_mean, sign * (some - mean)), axis=-1),
+                mean_of_known(cosine(from_mean, sign * (some - mean))),
                 ATTRIBUTED,
             ),
-            "lime": (np.nanmean(cosine(explained, sign * spread), axis=-1), EXPLAINED),
+            "lime": (mean_of_known(cosine(explained, sign * spread)), EXPLAINED),
             "r2": (r2, n),
         }
         units = np.abs(cosine(weights, np.ones(d)))
         frames.append(
-            measured(stage, "weight cosine", np.nanmean(units, axis=-1), units.shape[-1], layer=1)
+            measured(stage, "weight cosine", mean_of_known(units), units.shape[-1], layer=1)
         )
         frames += [measured(stage, name, values, size) for name, (values, size) in cosines.items()]
     return pd.concat(frames, ignore_index=True)
@@ -93,6 +93,21 @@ def squared_correlation(a: Floats, b: Floats) -> Floats:
     """
     centred = [one - one.mean(axis=-1, keepdims=True) for one in (a, b)]
     return np.asarray(np.square(cosine(*centred)))
+
+
+def mean_of_known(values: Floats) -> Floats:
+    """Mean over the last axis of what is not NaN; NaN where nothing is known.
+
+    Examples
+    --------
+    >>> mean_of_known(np.array([[1.0, np.nan, 3.0], [np.nan] * 3])).tolist()
+    [2.0, nan]
+    """
+    known = np.isfinite(values)
+    count = known.sum(axis=-1)
+    total = np.where(known, values, 0.0).sum(axis=-1)
+    nothing = np.full(total.shape, np.nan)
+    return np.asarray(np.divide(total, count, out=nothing, where=count > 0))
 
 
 def random_cosine(d: int) -> float:

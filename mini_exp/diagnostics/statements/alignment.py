@@ -122,13 +122,13 @@ def baseline(own: Evidence) -> Statement | None:
 
 
 def mediator(own: Evidence) -> Statement | None:
-    """Whether alignment says more than the accuracy itself."""
+    """Whether alignment says anything beyond the accuracy itself."""
     if not own.has("alignment") or not own.has("confidence"):
         return None
     nearly = own.diagnose.rules.correlated
     question = Question(
         "W7",
-        "alignment with the rule is why a network is accurate",
+        "networks that follow the rule more closely are the more accurate ones",
         "explains Table 1",
         "rank correlation over replicates of the R² of the logit on X̄ with the accuracy, original "
         "networks; beside it that of the mean gradient's cosine",
