@@ -43,7 +43,7 @@ class DiagnoseRules(Section):
         0.5, description="W14: a training loss that more epochs bring below this share of it"
     )
     majority: float = Field(
-        0.5, gt=0, lt=1, description="a share of runs or samples holds if its interval lies above this"
+        0.5, gt=0, lt=1, description="a share holds if its interval lies above this"
     )
     phase: PositiveFloat = Field(
         0.05, description="W15, W16: nats by which information has to change over the training"

@@ -28,6 +28,7 @@ SLOW = True
 SEEDS, CANDIDATES = 5, 16
 WIDTH, LAYERS = 64, 2
 SHARED_EPOCHS, EPOCHS = 40, 15
+NAMES = ("rank correlation", "rank correlation of size", "shared accuracy", "accuracy alone")
 
 
 class SharedNetwork(nn.Module):
@@ -77,7 +78,8 @@ def measure(stages: Stages, confidence: float) -> pd.DataFrame:
 
     Rows, means over ``SEEDS`` with their t intervals: ``rank correlation`` (Spearman) over
     ``CANDIDATES`` of the test accuracy with shared weights and after training alone;
-    ``shared accuracy`` and ``accuracy alone``.
+    ``rank correlation of size``, of the number of parameters with the latter, and what shared
+    weights add to it, ``rank correlation − of size``; ``shared accuracy``, ``accuracy alone``.
 
     Notes
     -----
@@ -90,15 +92,15 @@ def measure(stages: Stages, confidence: float) -> pd.DataFrame:
 def _rows(seed: int, confidence: float) -> pd.DataFrame:
     seen = np.array([_one(seed, run) for run in range(SEEDS)])
     parts = []
-    for name, values in zip(
-        ("rank correlation", "shared accuracy", "accuracy alone"), seen.T, strict=True
-    ):
+    columns = dict(zip(NAMES, seen.T, strict=True))
+    columns["rank correlation − of size"] = columns[NAMES[0]] - columns[NAMES[1]]
+    for name, values in columns.items():
         mean = t_interval(values, confidence)
         parts.append(measured("", name, mean.estimate, SEEDS, lower=mean.low, upper=mean.high))
     return pd.concat(parts, ignore_index=True)
 
 
-def _one(seed: int, run: int) -> tuple[float, float, float]:
+def _one(seed: int, run: int) -> tuple[float, float, float, float]:
     import scipy.stats
 
     rng = generator(seed, "shared weights", run)
@@ -113,10 +115,14 @@ def _one(seed: int, run: int) -> tuple[float, float, float]:
     for _ in range(CANDIDATES):
         widths = _drawn(rng)
         alone = trained(fresh.candidate(widths), train, EPOCHS, start)
-        scores.append((accuracy(shared.candidate(widths), test), accuracy(alone, test)))
-    with_shared, trained_alone = np.array(scores).T
-    correlation = scipy.stats.spearmanr(with_shared, trained_alone).statistic
-    return float(correlation), float(with_shared.mean()), float(trained_alone.mean())
+        size = sum(p.numel() for p in alone.parameters())
+        scores.append((accuracy(shared.candidate(widths), test), size, accuracy(alone, test)))
+    with_shared, sizes, trained_alone = np.array(scores).T
+    by_shared, by_size = (
+        float(scipy.stats.spearmanr(ranking, trained_alone).statistic)
+        for ranking in (with_shared, sizes)
+    )
+    return by_shared, by_size, float(with_shared.mean()), float(trained_alone.mean())
 
 
 def train_shared(

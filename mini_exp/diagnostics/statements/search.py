@@ -6,6 +6,7 @@ from mini_exp.diagnostics.evidence import Evidence
 from mini_exp.diagnostics.instruments.search import METHODS, RUNS, TRAINED
 from mini_exp.diagnostics.statements.statement import (
     ALL,
+    EXPLAINED,
     FAILS,
     HOLDS,
     LETTER,
@@ -59,15 +60,23 @@ def shared_weights(own: Evidence) -> Statement | None:
         "3.5: ENAS lets “the candidate child DNNs share parameters through training”",
         "Spearman's correlation, over candidate widths, of the accuracy with shared weights and of "
         "that after training alone, mean over seeds, fully connected networks on digits",
-        f"holds if the interval lies above {nearly:g}; only in the letter if it lies above 0",
+        f"holds if the interval lies above {nearly:g}; only in the letter if it lies above 0; "
+        "explained, instead of either, if the number of parameters ranks them as well: the "
+        "interval of the difference reaches 0",
     )
     correlation = _interval(own, "rank correlation")
+    more = _interval(own, "rank correlation − of size")
+    if correlation.low > 0 and not more.low > 0:
+        verdict = EXPLAINED
+    else:
+        verdict = HOLDS if correlation.low > nearly else LETTER if correlation.low > 0 else FAILS
     return question.answered(
         ALL,
-        f"correlation {correlation}; accuracy shared {_interval(own, 'shared accuracy')}, alone "
-        f"{_interval(own, 'accuracy alone')}",
+        f"correlation {correlation}, of the number of parameters "
+        f"{_interval(own, 'rank correlation of size')}, difference {more}; accuracy shared "
+        f"{_interval(own, 'shared accuracy')}, alone {_interval(own, 'accuracy alone')}",
         correlation,
-        HOLDS if correlation.low > nearly else LETTER if correlation.low > 0 else FAILS,
+        verdict,
     )
 
 

@@ -38,19 +38,21 @@ def test_training_shared_weights_ends_with_the_whole_network(monkeypatch):
 
 
 def test_rows_are_means_over_seeds(monkeypatch):
-    seen = iter([(0.5, 0.6, 0.9), (0.7, 0.8, 0.9)])
+    seen = iter([(0.5, 0.2, 0.6, 0.9), (0.7, 0.2, 0.8, 0.9)])
     monkeypatch.setattr(shared_weights, "SEEDS", 2)
     monkeypatch.setattr(shared_weights, "_one", lambda seed, run: next(seen))
     rows = shared_weights._rows.__wrapped__(0, 0.95).set_index("quantity")
     assert rows.loc["rank correlation", "estimate"] == pytest.approx(0.6)
     assert rows.loc["rank correlation", "lower"] < 0.5
     assert rows.loc["accuracy alone", "lower"] == pytest.approx(0.9)
+    assert rows.loc["rank correlation − of size", "estimate"] == pytest.approx(0.4)
 
 
 def test_a_seed_has_a_correlation_and_accuracies(monkeypatch):
     for name, value in (("SHARED_EPOCHS", 4), ("EPOCHS", 3), ("CANDIDATES", 5)):
         monkeypatch.setattr(shared_weights, name, value)
-    correlation, shared, alone = shared_weights._one(0, 0)
+    correlation, of_size, shared, alone = shared_weights._one(0, 0)
     assert -1 <= correlation <= 1
+    assert 0 < of_size <= 1
     assert 0.1 < shared < 1
     assert 0.1 < alone < 1
