@@ -41,7 +41,7 @@ def measure(stages: Stages, confidence: float) -> pd.DataFrame:
 
     Notes
     -----
-    Three minutes per variant for MINI, as much once for digits.
+    Four minutes per variant for MINI, as much once for digits.
     """
     seed = stages.settings.seed
     digits = _digit_rows(seed, confidence)
