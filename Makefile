@@ -1,5 +1,6 @@
 # make reproduce     the environment, then Table 1 and Figures 1–7 in results/mini
 # make study         a thousand replicates of it, and a verdict for every claim
+# make diagnose      why: instruments, interventions and a verdict for every statement
 # make compare       networks for digits, pruned in every way
 # make test          the environment, then all tests but the long ones and those in a browser
 # make check         what a change must pass: lint, types, test, wheel-test, browser-test
@@ -20,13 +21,17 @@ ZOO := .venv/.zoo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CHROMIUM := { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
 
-.PHONY: reproduce study compare test smoke lint types wheel-test browser-test check check-long benchmark zoo clean
+.PHONY: reproduce study diagnose compare test smoke lint types wheel-test browser-test check check-long benchmark zoo clean
 
 reproduce: $(READY)
 	$(BIN)/mini-exp run configs/mini.yaml
 
 study: $(READY)
 	$(BIN)/mini-exp study configs/mini.yaml --replicates 1000
+
+diagnose: $(READY)
+	$(BIN)/mini-exp run configs/mini.yaml
+	$(BIN)/mini-exp diagnose configs/mini.yaml --replicates 200
 
 compare: $(READY)
 	$(BIN)/mini-exp compare configs/digits.yaml

@@ -18,6 +18,23 @@ Purpose = Literal[
     "scratch weights",
     "scratch order",
     "bootstrap",
+    "validation",
+    "explanations",
+    "ceiling",
+    "random labels",
+    "saddle",
+    "topology",
+    "two layers",
+    "margins",
+    "least squares",
+    "early stopping",
+    "random features",
+    "shapes",
+    "deformations",
+    "generators",
+    "search",
+    "soft rank",
+    "shared weights",
 ]
 
 

@@ -44,10 +44,21 @@ def blocks() -> dict[str, str]:
     }
     return {
         "verdicts": "\n".join(verdicts[: end + 1]),
+        "why": _statements(),
         "table1": table,
         **comparisons,
         **settings_blocks(),
     }
+
+
+def _statements() -> str:
+    """The table of statements, linked to their evidence; empty until `make diagnose` has run."""
+    path = RESULTS / "mini" / "diagnose" / "statements.md"
+    if not path.is_file():
+        return ""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    table = "\n".join(line for line in lines if line.startswith("|"))
+    return table.replace("](#", f"]({path.relative_to(ROOT).as_posix()}#")
 
 
 def settings_blocks() -> dict[str, str]:

@@ -24,6 +24,7 @@ LEVELS = (
     ("experiment",),
     ("report",),
     ("study", "compare"),
+    ("diagnostics",),
     ("results",),
     ("cli",),
     ("__main__",),

@@ -177,7 +177,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkout")
     (folder / "configs").mkdir()
     study = {"n_population": 100, "rho_num": 2, "resamples": 2}
-    experiment_file(folder / "configs" / "mini.yaml", study=study)
+    diagnose = {"n_population": 100, "first_widths": [1], "weight_decay": [1], "resamples": 2}
+    experiment_file(folder / "configs" / "mini.yaml", study=study, diagnose=diagnose)
     compare = {"networks": 2, "keep": [0.5], "parameters": [], "flops": [], "theta": [1.0]}
     digits_file(folder / "configs" / "digits.yaml", compare=compare)
     browser = folder / "bin" / "chromium"
@@ -204,7 +205,7 @@ def executed(checkout: Path) -> Path:
                 continue
             images = "digits" if arguments[:1] == ["load-images"] else "mini"
             arguments = [a.replace("CONFIG", f"configs/{images}.yaml") for a in arguments]
-            arguments = ["50" if a == "1000" else a for a in arguments]
+            arguments = ["50" if a in ("1000", "200") else a for a in arguments]
             more = few if arguments == ["run", "my.yaml"] else []
             if len(arguments) == 1 and arguments != ["schema"]:  # mentioned by its name alone
                 more = ["--help"]
@@ -216,7 +217,7 @@ def executed(checkout: Path) -> Path:
 def test_every_command_runs(executed: Path) -> None:
     for file in (
         *("mini/report.html", "mini/report.pdf", "mini/study/claims.md", "my/table1.csv"),
-        *("digits/table1.csv", "digits/compare/compare.md"),
+        *("mini/diagnose/statements.md", "digits/table1.csv", "digits/compare/compare.md"),
     ):
         assert (executed / "results" / file).is_file(), file
 

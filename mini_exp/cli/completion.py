@@ -71,9 +71,11 @@ def dotted_keys(
     """The keys that ``--set`` takes, whatever the experiment is on."""
     from click.shell_completion import CompletionItem
 
-    from mini_exp.settings.sections import Compare, Study
+    from mini_exp.settings.config import REPETITIONS
     from mini_exp.settings.settings import Settings
     from mini_exp.settings.walk import keys
 
-    known = (*keys(Settings), *keys(Study, "study."), *keys(Compare, "compare."))
+    known = [*keys(Settings)]
+    for command, section in REPETITIONS.items():
+        known += keys(section, f"{command}.")
     return [CompletionItem(f"{key}=") for key in known if key.startswith(incomplete)]

@@ -1,4 +1,4 @@
-"""Commands that do more than a step: run, report, study, compare."""
+"""Commands that do more than a step: run, report, study, compare, diagnose."""
 
 from __future__ import annotations
 
@@ -133,6 +133,46 @@ def compare(invocation: Invocation) -> None:
     invocation.say(f"Comparison: {experiment.directory / 'compare' / 'compare.md'}")
 
 
+@click.command()
+@on_an_experiment(RESULTS, QUIET)
+@click.option(
+    "--replicates", type=int, help="How many, for intervals and interventions; default: the run."
+)
+@click.option("--workers", type=int, help="Local processes; default: one per core.")
+@click.option("--scheduler", metavar="tcp://HOST:PORT", help="A running Dask scheduler instead.")
+def diagnose(
+    invocation: Invocation, replicates: int | None, workers: int | None, scheduler: str | None
+) -> None:
+    """Ask why pruning helps or hurts; give statements a verdict.
+
+    Of a finished run, through instruments; with replicates also by interventions.
+
+    Example: mini-exp diagnose configs/mini.yaml --replicates 200
+    """
+    experiment = invocation.experiment()
+    _check_repetition(invocation.file, experiment.config, "diagnose")
+    experiment.check_devices()
+    from mini_exp.diagnostics.run import run_diagnose
+    from mini_exp.experiment.sequence import jobs_of
+
+    if replicates is None and experiment.config.diagnose is not None:
+        replicates = experiment.config.diagnose.replicates
+    experiment.require("diagnose", [job for job in jobs_of(experiment.config) if job.variant])
+    with named("diagnose"):
+        run_diagnose(
+            experiment.config,
+            experiment.directory,
+            replicates,
+            workers,
+            scheduler,
+            invocation.say,
+            has_viewer(invocation.quiet),
+        )
+    with invocation.shown(experiment):
+        experiment.run_command("report")
+    invocation.say(f"Verdicts: {experiment.directory / 'diagnose' / 'statements.md'}")
+
+
 def _check_repetition(file: Path, config: Config, command: str) -> None:
     """Refuse data that another command repeats."""
     from mini_exp.settings.messages import either
@@ -140,8 +180,8 @@ def _check_repetition(file: Path, config: Config, command: str) -> None:
     from mini_exp.tasks.section import kind_of
 
     data = config.first.data
-    if data.repetition != command:
-        kinds = either(kind_of(section) for section in DATA if section.repetition == command)
+    if command not in data.beyond:
+        kinds = either(kind_of(section) for section in DATA if command in section.beyond)
         raise ConfigError(
             f"{file}: data.kind: {command} is for {kinds}, got {data.kind}; see `{data.repetition}`"
         )

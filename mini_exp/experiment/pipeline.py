@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,7 +94,18 @@ class Experiment:
                 f"{command}: not a step of an experiment on {self.config.first.data.kind}; "
                 f"expected one of {', '.join(self.steps)}"
             )
-        makers = {(other.variant, other.name) for job in jobs for other in needed(self.config, job)}
+        self.require(command, [other for job in jobs for other in needed(self.config, job)])
+        self._run_jobs(jobs, force)
+
+    def require(self, command: str, jobs: Iterable[Job]) -> None:
+        """Refuse a command while one of these steps is not fresh.
+
+        Raises
+        ------
+        ArtifactError
+            Naming the command that makes what is missing, stale or damaged.
+        """
+        makers = {(job.variant, job.name) for job in jobs}
         for state in self.status():
             if (state.variant, state.step) in makers and state.state != "fresh":
                 why = f": {state.why}" if state.why else ""
@@ -102,7 +113,6 @@ class Experiment:
                     f"{command}: {self.directory / state.variant}: the results of {state.step} "
                     f"are {state.state}{why}; make them with `mini-exp {state.step}`"
                 )
-        self._run_jobs(jobs, force)
 
     def _look(self) -> Snapshot:
         return Snapshot(self.config, self.directory)

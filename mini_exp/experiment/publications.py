@@ -17,6 +17,7 @@ from mini_exp.files import write_bytes
 from mini_exp.settings.config import Config
 
 PUBLICATION = "pages.json"
+ONLY_LOOK = ("diagnose",)  # commands whose sections other commands' pages do not depend on
 
 
 class _Publication(BaseModel):
@@ -41,7 +42,11 @@ def publish(
     summary : sequence of str
         For reports of other experiments.
     """
-    content = {"made_for": _identity(config), "pages": list(pages), "summary": list(summary)}
+    content = {
+        "made_for": _identity(config, folder),
+        "pages": list(pages),
+        "summary": list(summary),
+    }
     write_bytes(folder / PUBLICATION, (json.dumps(content, indent=1) + "\n").encode())
 
 
@@ -53,7 +58,7 @@ def published_pages(config: Config, directory: Path) -> list[str]:
     """
     taken = []
     for folder, publication in _publications(directory):
-        if publication.made_for == _identity(config):
+        if publication.made_for == _identity(config, folder):
             pages = [f"{folder.name}/{page}" for page in publication.pages]
             taken += [page for page in pages if (directory / page).is_file()]
     if config.first.data.gathers:
@@ -82,5 +87,7 @@ def _is_below(page: str) -> bool:
     return not Path(page).is_absolute() and ".." not in Path(page).parts
 
 
-def _identity(config: Config) -> str:
-    return hashlib.sha256(config.as_yaml().encode()).hexdigest()
+def _identity(config: Config, folder: Path) -> str:
+    """SHA-256 of the config, without what only looks at results, unless the folder is its own."""
+    read = config.model_copy(update={name: None for name in ONLY_LOOK if name != folder.name})
+    return hashlib.sha256(read.as_yaml().encode()).hexdigest()

@@ -48,7 +48,8 @@ def pages(
     config : Config
     results : mapping from variant to its artifacts by file name
     extra : mapping from path to content
-        What ``study`` wrote, and what ``compare`` wrote of other experiments beside this one.
+        What ``study`` and ``diagnose`` wrote, and what ``compare`` wrote of other experiments
+        beside this one.
     records : sequence of StepRecord
         How the steps were run. Their seconds and dates go into report.html only: every other
         file is the same after every run.
@@ -172,13 +173,17 @@ def _values(config: Config, results: Mapping[str, Mapping[str, Any]], main: str)
 
 
 def _taken_up(extra: Mapping[str, bytes]) -> dict[str, Any]:
-    """The study's section, empty where there is none, and comparisons by experiment."""
+    """The sections of study and diagnosis, empty where there is none; comparisons by name."""
     comparisons = {
         path.removeprefix("../").removesuffix(COMPARISON): taken_up(extra, path)
         for path in extra
         if path.endswith(COMPARISON)
     }
-    return {"study": taken_up(extra, "study/claims.md"), "comparisons": comparisons}
+    return {
+        "study": taken_up(extra, "study/claims.md"),
+        "why": taken_up(extra, "diagnose/statements.md"),
+        "comparisons": comparisons,
+    }
 
 
 def _claims(extra: Mapping[str, bytes]) -> pd.DataFrame | None:

@@ -60,13 +60,24 @@ def report_html(text: str, images: Mapping[str, bytes]) -> str:
     return page
 
 
+def anchor(heading: str) -> str:
+    """The name that GitHub gives to a heading.
+
+    Examples
+    --------
+    >>> anchor("C1: MiniModel has 802 parameters, f(x)")
+    'c1-minimodel-has-802-parameters-fx'
+    """
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 def _anchored(tokens: Sequence[Token]) -> list[tuple[str, str]]:
     """Give every heading an id; return those of the second level with their text."""
     contents = []
     taken: Counter[str] = Counter()
     for heading, inline in pairwise(tokens):
         if heading.type == "heading_open":
-            plain = re.sub(r"[^\w\- ]", "", inline.content.lower()).replace(" ", "-")
+            plain = anchor(inline.content)
             name = f"{plain}-{taken[plain]}" if taken[plain] else plain
             taken[plain] += 1
             heading.attrSet("id", name)

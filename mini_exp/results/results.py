@@ -14,6 +14,7 @@ from mini_exp.experiment.sequence import ARTIFACTS
 from mini_exp.files import read_bytes, sha256
 from mini_exp.results import showing
 from mini_exp.results.comparison import COMPARISON, Comparison
+from mini_exp.results.diagnosis import DIAGNOSIS, Diagnosis
 from mini_exp.results.result_files import ResultFiles
 from mini_exp.results.study import STUDY, Study
 from mini_exp.results.variant import Variant
@@ -144,8 +145,21 @@ class Results(Mapping[str, Variant]):
         files.check_folder()
         return Comparison(files)
 
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """What ``mini-exp diagnose`` gave, on MINI only.
+
+        Raises
+        ------
+        ArtifactError
+            If none has run.
+        """
+        files = self._repetition("diagnose")
+        files.check_folder()
+        return Diagnosis(files)
+
     def _repetition(self, command: str) -> ResultFiles:
-        tables = {"study": STUDY, "compare": COMPARISON}[command]
+        tables = {"study": STUDY, "compare": COMPARISON, "diagnose": DIAGNOSIS}[command]
         return ResultFiles(self.directory / command, dict.fromkeys(tables, "table"), command)
 
     # How it is shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from mini_exp.settings.diagnose import Diagnose
 from mini_exp.settings.sections import Compare, Study
 from mini_exp.settings.settings import Settings
 from mini_exp.settings.yaml import dumped
@@ -11,14 +12,18 @@ from mini_exp.tasks.section import Section
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"  # safe as a folder on every system
 VARIANT = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"  # stands beside files, and in dotted keys
-RESERVED = ("figures", "study", "compare")  # folders beside the variants'
+RESERVED = ("figures", "study", "compare", "diagnose")  # folders beside the variants'
 
-# What repeats an experiment: the section is its command's, ``data``'s class names it.
-REPETITIONS: dict[str, type[Section]] = {"study": Study, "compare": Compare}
+# What goes beyond one run: the section is its command's; ``data``'s class names its commands.
+REPETITIONS: dict[str, type[Section]] = {
+    "study": Study,
+    "compare": Compare,
+    "diagnose": Diagnose,
+}
 
 
 class Config(BaseModel):
-    """A resolved experiment; ``study`` on MINI, ``compare`` on images."""
+    """A resolved experiment; ``study`` and ``diagnose`` on MINI, ``compare`` on images."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -26,6 +31,7 @@ class Config(BaseModel):
     variants: dict[str, Settings]
     study: Study | None = None
     compare: Compare | None = None
+    diagnose: Diagnose | None = None
 
     @property
     def first(self) -> Settings:

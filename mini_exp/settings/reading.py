@@ -74,8 +74,7 @@ def _resolved(source: str, raw: Any, overrides: Sequence[tuple[list[str], Any]])
             _change(shared, specific, key, value)
     set_keys = [".".join(key) for key, _ in overrides]
     data = _data_class(source, set_keys, shared, specific)
-    repetition = data.repetition
-    repeated = shared.pop(repetition, {})
+    beyond = {command: shared.pop(command, {}) for command in data.beyond}
 
     problems: list[str] = []
     for other in REPETITIONS.keys() & shared.keys():
@@ -86,17 +85,18 @@ def _resolved(source: str, raw: Any, overrides: Sequence[tuple[list[str], Any]])
         try:
             variants[variant] = Settings.model_validate(merged(shared, settings))
         except ValidationError as error:
-            beside = ("name", "variants", repetition)
+            beside = ("name", "variants", *beyond)
             place = Place(Settings, variant=variant, specific=settings, beside=beside)
             problems += messages(error, place)
-    section: Any = None
-    try:
-        section = REPETITIONS[repetition].model_validate(repeated)
-    except ValidationError as error:
-        problems += messages(error, Place(REPETITIONS[repetition], (repetition,)))
+    sections: dict[str, Any] = {}
+    for command, given in beyond.items():
+        try:
+            sections[command] = REPETITIONS[command].model_validate(given)
+        except ValidationError as error:
+            problems += messages(error, Place(REPETITIONS[command], (command,)))
     if problems:
         raise _refusal(source, set_keys, problems)
-    return Config.model_validate({"name": name, "variants": variants, repetition: section})
+    return Config.model_validate({"name": name, "variants": variants, **sections})
 
 
 def _change(

@@ -100,7 +100,7 @@ def _of_task(kinds: Sequence[type[DataSection]]) -> dict[str, Any]:
         "model": {"anyOf": [_reference(section.__name__) for section in models]},
         **_annotated(different_defaults(kinds[0]))["properties"],
     }
-    others = [key for key in REPETITIONS if key != kinds[0].repetition]
+    others = [key for key in REPETITIONS if key not in kinds[0].beyond]
     variants = {"additionalProperties": {"properties": settings}}
     return {"properties": {**settings, "variants": variants, **dict.fromkeys(others, False)}}
 

@@ -96,17 +96,21 @@ def starter_text(file: str, kind: str) -> str:
         kinds = either(kind_of(section) for section in DATA)
         raise ConfigError(f"--data: expected {kinds}, got {kind!r}")
     settings = Settings.model_validate({"data": {"kind": kind}})
-    command = data.repetition
     lines = [
         HEAD.format(schema=FILE, file=file, name=experiment_name(Path(file).stem)),
         SHARED,
         *_lines(settings, kinds=_kinds_beside(data)),
-        f"\n# mini-exp {command} {file}\n{command}:\n",
-        *_lines(REPETITIONS[command](), "  "),
+        *(line for command in data.beyond for line in _section_lines(command, file)),
         "\n# Each overrides some of the settings above.\nvariants:\n",
         *(f"  {name}: {_flow(changes)}\n" for name, changes in data.starter_variants.items()),
     ]
     return "".join(lines)
+
+
+def _section_lines(command: str, file: str) -> Iterator[str]:
+    """The section of a command that goes beyond one run."""
+    yield f"\n# mini-exp {command} {file}\n{command}:\n"
+    yield from _lines(REPETITIONS[command](), "  ")
 
 
 def experiment_name(stem: str) -> str:
@@ -138,7 +142,7 @@ def _lines(
         note = field.description or ""
         if isinstance(value, BaseModel) and key != "choose":
             note = note or (type(value).__doc__ or "").splitlines()[0]
-            yield f"{f'{indent}{key}:':{COLUMN}}# {note}\n"
+            yield f"{f'{indent}{key}:':{COLUMN - 1}} # {note}\n"
             of_key = (kinds or {}).get(key)
             yield from _lines(value, f"{indent}  ", {"kind": of_key} if of_key else None)
             continue
@@ -146,7 +150,7 @@ def _lines(
         options = (kinds or {}).get(key) or (get_args(field.annotation) if literal else ())
         others = f" [{', '.join(options)}]" if len(options) > 1 else ""
         plain = section.model_dump(mode="json")[key]
-        yield f"{f'{indent}{key}: {_flow(plain)}':{COLUMN}}# {note}{others}\n"
+        yield f"{f'{indent}{key}: {_flow(plain)}':{COLUMN - 1}} # {note}{others}\n"
         if key == "choose":
             for rule, described in Choose.model_fields.items():
                 yield f"{indent}  # {{{rule}: …}}  {described.description}\n"

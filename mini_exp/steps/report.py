@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 STEP = Step(
     module=__name__,
-    settings=("name", "variants", "study", "compare"),
+    settings=("name", "variants", "study", "compare", "diagnose"),
     inputs=(
         "dataset.npz",
         "history.csv",

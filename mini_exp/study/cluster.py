@@ -6,15 +6,22 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import resource_tracker
+from typing import TypeAlias
 
+import dask
 import distributed
 
 from mini_exp.errors import MiniExpError
-from mini_exp.settings.config import Config
-from mini_exp.spectral import Floats
-from mini_exp.study.replicates import chunk
+from mini_exp.study.chunks import Arrays
+
+Task: TypeAlias = Callable[[int, int], Arrays]
+"""Computes the replicates start … stop − 1; it is sent to the workers."""
+
+# Of a local worker. Dask's own has MALLOC_TRIM_THRESHOLD_, too: training then takes half as long
+# again, for the memory that every step frees goes back to the system at once.
+ENVIRONMENT = {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1}
 
 CONNECT_SECONDS = 5  # per attempt; Dask makes two
 
@@ -36,6 +43,7 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[distributed.Client]
         return
     _start_resource_tracker()
     with (
+        dask.config.set({"distributed.nanny.pre-spawn-environ": ENVIRONMENT}),
         distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -78,8 +86,8 @@ def _start_resource_tracker() -> None:
 
 
 def computed_chunks(
-    client: distributed.Client, config: Config, ranges: Sequence[tuple[int, int]]
-) -> Iterator[tuple[tuple[int, int], dict[str, Floats]]]:
+    client: distributed.Client, command: str, task: Task, ranges: Sequence[tuple[int, int]]
+) -> Iterator[tuple[tuple[int, int], Arrays]]:
     """Yield every chunk as it is finished, with its range; none is held on to.
 
     Raises
@@ -87,22 +95,20 @@ def computed_chunks(
     MiniExpError
         If the scheduler is lost or the workers keep dying.
     """
-    futures = {
-        client.submit(chunk, config.variants, config.study, *wanted, pure=False): wanted
-        for wanted in ranges
-    }
+    futures = {client.submit(task, *wanted, pure=False): wanted for wanted in ranges}
     for future in distributed.as_completed(list(futures)):
         start, stop = futures[future]
         try:
             arrays = future.result()
         except distributed.KilledWorker:
             raise MiniExpError(
-                f"study: workers keep dying over replicates {start}–{stop - 1}; finished "
+                f"{command}: workers keep dying over replicates {start}–{stop - 1}; finished "
                 "chunks are kept: run the same command again, with fewer --workers"
             ) from None
         except (distributed.CancelledError, OSError):
             raise MiniExpError(
-                "study: the scheduler is gone; finished chunks are kept: run the same command again"
+                f"{command}: the scheduler is gone; finished chunks are kept: run the same "
+                "command again"
             ) from None
         future.release()
         yield (start, stop), arrays

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mini_exp.settings.settings import Settings
-from mini_exp.study.replicates import study_widths
+from mini_exp.study.networks import study_widths
 
 
 def network_labels(variants: Mapping[str, Settings]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mini_exp.errors import ConfigError
 from mini_exp.settings.sections import Study
 from mini_exp.settings.settings import Settings
-from mini_exp.study.replicates import BLOCK
+from mini_exp.study.networks import BLOCK
 
 if TYPE_CHECKING:
     import distributed

@@ -1,4 +1,4 @@
-"""How far a study is: a bar where somebody looks, a line per chunk elsewhere."""
+"""How far the replicates are: a bar where somebody looks, a line per chunk elsewhere."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Advance: TypeAlias = Callable[[int, int], None]
 
 
 @contextlib.contextmanager
-def progress(missing: int, replicates: int, say: Say, bar: bool) -> Iterator[Advance]:
+def progress(command: str, missing: int, replicates: int, say: Say, bar: bool) -> Iterator[Advance]:
     """Show how many of the replicates are there; so many were missing at the start."""
-    with _bar(missing) if bar else _lines(missing, replicates, say) as advance:
+    with _bar(missing) if bar else _lines(command, missing, replicates, say) as advance:
         yield advance
 
 
 @contextlib.contextmanager
-def _lines(missing: int, replicates: int, say: Say) -> Iterator[Advance]:
+def _lines(command: str, missing: int, replicates: int, say: Say) -> Iterator[Advance]:
     started, done = time.monotonic(), 0
 
     def advance(start: int, stop: int) -> None:
@@ -28,7 +28,7 @@ def _lines(missing: int, replicates: int, say: Say) -> Iterator[Advance]:
         done += stop - start
         rate = done / (time.monotonic() - started)
         say(
-            f"study: replicates {start}–{stop - 1}, {replicates - missing + done} of "
+            f"{command}: replicates {start}–{stop - 1}, {replicates - missing + done} of "
             f"{replicates}, {rate:.1f} per second, {(missing - done) / rate:.0f} s left"
         )
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 from pathlib import Path
-
-import psutil
 
 from mini_exp.errors import ConfigError
 from mini_exp.experiment.code import code_hashes
@@ -16,13 +15,14 @@ from mini_exp.experiment.lock import locked
 from mini_exp.experiment.publications import publish
 from mini_exp.files import write_bytes
 from mini_exp.settings.config import Config
-from mini_exp.study.chunks import Chunks
-from mini_exp.study.cluster import cluster, computed_chunks
+from mini_exp.study.chunks import study_chunks
 from mini_exp.study.costs import Costs, measured_costs
-from mini_exp.study.limits import check_memory, check_numbers, memory_of_a_task
+from mini_exp.study.limits import check_memory, check_numbers
+from mini_exp.study.networks import study_widths
 from mini_exp.study.pages import TAKEN_UP, study_pages
-from mini_exp.study.progress import Say, progress
-from mini_exp.study.replicates import study_widths
+from mini_exp.study.progress import Say
+from mini_exp.study.replicates import chunk
+from mini_exp.study.spread import Spread
 
 
 def run_study(
@@ -70,28 +70,14 @@ def run_study(
         study_widths(settings)
     workers = (os.cpu_count() or 1) if workers is None else workers
     check_numbers(replicates, chunk_size, workers)
-    if scheduler is None:
-        free = psutil.virtual_memory().available / workers
-        check_memory(variants, study, replicates, chunk_size, free)
+    check = functools.partial(check_memory, variants, study, replicates, chunk_size)
+    spread = Spread("study", replicates, chunk_size, workers, scheduler, say, bar)
+    spread.check_here(check)
     folder = directory / "study"
     with locked(directory):
-        chunks = Chunks(variants, study, folder / "chunks")
-        starts = range(0, replicates, chunk_size)
-        ranges = [(start, min(start + chunk_size, replicates)) for start in starts]
-        missing = [wanted for wanted in ranges if not chunks.has(*wanted)]
-        if len(missing) < len(ranges):
-            say(f"study: {len(ranges) - len(missing)} of {len(ranges)} chunks are there")
-        if missing:
-            with cluster(workers, scheduler) as client:
-                if scheduler is not None:
-                    free = memory_of_a_task(client)
-                    check_memory(variants, study, replicates, chunk_size, free)
-                n_missing = sum(stop - start for start, stop in missing)
-                with progress(n_missing, replicates, say, bar) as advance:
-                    for wanted, arrays in computed_chunks(client, config, missing):
-                        chunks.add(*wanted, arrays)
-                        advance(*wanted)
-        arrays = chunks.arrays(ranges)
+        chunks = study_chunks(variants, study, folder / "chunks")
+        spread.complete(chunks, functools.partial(chunk, variants, study), check)
+        arrays = chunks.arrays(spread.ranges)
         say("study: summing up")
         pages = study_pages(config, study, arrays, recorded_costs(folder / "costs"))
         for name, content in pages.items():

@@ -26,6 +26,7 @@ class DataSection(Section):
     data_step: ClassVar[str]  # command that makes the samples
     report: ClassVar[str]  # module that makes the report's pages
     repetition: ClassVar[Literal["study", "compare"]]  # what repeats the experiment
+    beyond: ClassVar[tuple[str, ...]]  # commands that go beyond one run, with sections of their own
     gathers: ClassVar[bool] = False  # its report takes up what other experiments publish
     shape: ClassVar[tuple[int, ...]]  # of a sample
     n_outputs: ClassVar[int]  # of a network

@@ -11,7 +11,7 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from mini_exp.cli import main
-from mini_exp.settings.sections import Compare, Study
+from mini_exp.settings.config import REPETITIONS
 from mini_exp.settings.settings import Settings
 from mini_exp.settings.walk import keys
 
@@ -30,7 +30,9 @@ def test_completion_of_commands_and_options():
 
 
 def test_completion_of_keys():
-    known = (*keys(Settings), *keys(Study, "study."), *keys(Compare, "compare."))
+    known = [*keys(Settings)]
+    for command, section in REPETITIONS.items():
+        known += keys(section, f"{command}.")
     assert completed("run", "--set", "") == [f"{key}=" for key in known]
     assert len(set(known)) == len(known)
     assert completed("run", "x.yaml", "--set", "train.e") == ["train.epochs="]

@@ -151,12 +151,17 @@ def test_study_and_compare_are_for_data_that_they_repeat(empty, tmp_path):
 
 @pytest.mark.parametrize(
     ("command", "kind", "module"),
-    [("study", "mini", "mini_exp.study.run"), ("compare", "digits", "mini_exp.compare.run")],
+    [
+        ("study", "mini", "mini_exp.study.run"),
+        ("compare", "digits", "mini_exp.compare.run"),
+        ("diagnose", "mini", "mini_exp.diagnostics.run"),
+    ],
 )
 def test_errors_of_the_method_name_the_command(tmp_path, monkeypatch, command, kind, module):
     path = tmp_path / "some.yaml"
     path.write_text(f"name: some\ndata: {{kind: {kind}}}\nvariants: {{a: {{}}}}\n")
     monkeypatch.setattr(Experiment, "run", lambda *_: None)
+    monkeypatch.setattr(Experiment, "require", lambda *_: None)
     repeat = importlib.import_module(module)
     monkeypatch.setattr(repeat, f"run_{command}", raising(DomainError("expected n ≥ 1, got 0")))
     result = Project(path, tmp_path / "results")(command)

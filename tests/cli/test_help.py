@@ -14,13 +14,13 @@ from click.testing import CliRunner
 
 from mini_exp import __version__
 from mini_exp.cli import main
-from mini_exp.settings.sections import Compare, Study
+from mini_exp.settings.config import REPETITIONS
 from mini_exp.settings.settings import Settings
 from mini_exp.settings.walk import keys
 from tests.conftest import ROOT
 
 STEPS = ["gen-mini", "train", "covariance", "estimate-width", "select", "finetune", "report"]
-ON_A_FILE = [*STEPS, "load-images", "run", "study", "compare", "status", "validate"]
+ON_A_FILE = [*STEPS, "load-images", "run", "study", "compare", "diagnose", "status", "validate"]
 COMMANDS = [*ON_A_FILE, "show", "init", "schema", "completion"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -43,7 +43,7 @@ def test_every_command_has_help(command):
     options = {"--set", "--device", "--debug"} if command in ON_A_FILE else set()
     options |= {"--results"} if command in ON_A_FILE and command != "validate" else set()
     options |= {"--force", "--quiet"} if command in [*STEPS, "run"] else set()
-    options |= {"--replicates", "--quiet"} if command == "study" else set()
+    options |= {"--replicates", "--quiet"} if command in ("study", "diagnose") else set()
     assert {option for option in options if option not in result.stdout} == set()
     assert max(map(len, result.stdout.splitlines())) <= 80
 
@@ -172,5 +172,7 @@ def test_config_keys_are_documented():
             inside = inside[part]
         return True
 
-    known = (*keys(Settings), *keys(Study, "study."), *keys(Compare, "compare."))
+    known = [*keys(Settings)]
+    for command, section in REPETITIONS.items():
+        known += keys(section, f"{command}.")
     assert [key for key in known if key not in README and not is_printed(key)] == []

@@ -6,6 +6,7 @@ import pytest
 
 from mini_exp.experiment.publications import PUBLICATION, publish, published_pages
 from mini_exp.settings.config import Config
+from mini_exp.settings.diagnose import Diagnose
 from mini_exp.settings.settings import Settings
 
 
@@ -98,3 +99,13 @@ def test_files_outside_its_folder_are_not_published(here, outside):
     content = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**content, "pages": [outside]}), encoding="utf-8")
     assert published_pages(MINI, here) == []
+
+
+def test_what_the_diagnosis_is_asked_touches_its_own_pages_alone(here):
+    asked = MINI.model_copy(update={"diagnose": Diagnose()})
+    otherwise = MINI.model_copy(update={"diagnose": Diagnose(n_population=7)})
+    folder = written(here / "diagnose", "statements.md")
+    publish(folder, asked, ["statements.md"])
+    study = ["study/claims.md", "study/figures/jump.png"]
+    assert published_pages(asked, here) == ["diagnose/statements.md", *study]
+    assert published_pages(otherwise, here) == study

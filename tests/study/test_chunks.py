@@ -5,11 +5,11 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from mini_exp.settings.reading import load_config
-from mini_exp.study.chunks import Chunks
+from mini_exp.study.chunks import study_chunks
 
 
 def chunks_of(config, folder):
-    return Chunks(config.variants, config.study, folder)
+    return study_chunks(config.variants, config.study, folder)
 
 
 def test_chunks_come_back_one_after_the_other(config, tmp_path):

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from mini_exp.cli import main
 from mini_exp.errors import ConfigError, MiniExpError
 from mini_exp.settings.reading import load_config
-from mini_exp.study import run
+from mini_exp.study import run, spread
 from mini_exp.study.limits import DRAW, WORKSPACE, check_memory, memory_of_a_task
 from mini_exp.study.replicates import BLOCK, sampled_data
 from tests.study.command import Study
@@ -38,7 +38,7 @@ def test_numbers_out_of_range(config_file, tmp_path, monkeypatch, options):
     def refused(*_):
         raise MiniExpError("started")
 
-    monkeypatch.setattr(run, "cluster", refused)
+    monkeypatch.setattr(spread, "cluster", refused)
     arguments = ["study", str(config_file), "--results", str(tmp_path / "results"), *options]
     result = CliRunner().invoke(main, arguments)
     assert (result.exit_code, result.stdout) == (2, "")

@@ -10,7 +10,7 @@ from mini_exp.settings.sections import Choose
 from mini_exp.settings.settings import Settings
 from mini_exp.spectral.output_weight import scaled_output_matrix
 from mini_exp.steps import covariance, data, estimate_width, finetune, select, train
-from mini_exp.study import replicates
+from mini_exp.study.networks import random_paths
 from mini_exp.study.replicates import BLOCK, block, chunk, sampled_data, study_widths
 from mini_exp.tasks.mini.network import initial_stack
 from mini_exp.tasks.mini.training import sample_orders
@@ -277,7 +277,7 @@ def test_random_units_are_sliced_and_reconstructed(config, hundred, steps, varia
 def test_random_index_sets_have_the_sizes_of_the_selection(config, steps):
     settings, selection = config.variants["published"], steps["published"].selection
     paths = [kept.path for kept in selection.groups]
-    found = first_channels(replicates._random_paths(settings, paths, 50), (8, 3, 3))
+    found = first_channels(random_paths(settings, paths, 50), (8, 3, 3))
     assert found.widths == selection.widths
     for kept, width, m in zip(found.groups, (8, 3, 3), (16, 12, 10), strict=True):
         index_sets = kept.index_set

@@ -36,6 +36,7 @@ class ImageData(DataSection, abc.ABC):
     data_step: ClassVar[str] = "load-images"
     report: ClassVar[str] = "mini_exp.report.images"
     repetition: ClassVar[Literal["study", "compare"]] = "compare"
+    beyond: ClassVar[tuple[str, ...]] = ("compare",)
     shape: ClassVar[tuple[int, int, int]]  # channels, height, width
     n_outputs: ClassVar[int] = 10
     starter_variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {

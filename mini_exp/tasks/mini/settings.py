@@ -17,6 +17,7 @@ class Mini(DataSection):
     data_step: ClassVar[str] = "gen-mini"
     report: ClassVar[str] = "mini_exp.report.mini"
     repetition: ClassVar[Literal["study", "compare"]] = "study"
+    beyond: ClassVar[tuple[str, ...]] = ("study", "diagnose")
     gathers: ClassVar[bool] = True
     shape: ClassVar[tuple[int, ...]] = (30,)
     n_outputs: ClassVar[int] = 1

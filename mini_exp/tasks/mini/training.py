@@ -41,6 +41,7 @@ def training_epochs(
     orders: npt.NDArray[np.int64],
     batch_size: int,
     learning_rate: float,
+    weight_decay: float = 0.0,
 ) -> Iterator[MiniModel]:
     """Minimise the mean binary cross-entropy with Adam; yield the networks after every epoch.
 
@@ -60,6 +61,9 @@ def training_epochs(
         At least 1.
     learning_rate : float
         Positive. Betas and epsilon are Keras's defaults, 0.9, 0.999 and 1e-7.
+    weight_decay : float
+        At least 0. Decoupled from the gradient: every step first takes ``learning_rate`` times this
+        share of every parameter away.
 
     Yields
     ------
@@ -74,7 +78,7 @@ def training_epochs(
     References
     ----------
     Sørby (2019), (1.3.2) and section 4.3; settings from the author's code. Adam: Kingma and Ba
-    (2015), algorithm 1.
+    (2015), algorithm 1. Weight decay: Loshchilov and Hutter (2019), algorithm 2.
     """
     inputs, labels = _tensors(x, y, networks)
     n_replicates, n, dimension = inputs.shape
@@ -96,6 +100,8 @@ def training_epochs(
             mean.mul_(beta1).add_(gradient, alpha=1 - beta1)
             square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
             root = (square / (1 - beta2**step)).sqrt_().add_(ADAM_EPSILON)
+            if weight_decay:
+                parameters.mul_(1 - learning_rate * weight_decay)
             parameters.addcdiv_(mean, root, value=-learning_rate / (1 - beta1**step))
         yield current
 

@@ -1,0 +1,1 @@
+"""What changes when one thing is changed: data, first width, weight decay, each with controls."""
