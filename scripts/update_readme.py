@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"
 TASKS = {  # by their kinds of data
     tuple(kind_of(data) for data in DATA if issubclass(data, task)): name
-    for task, name in zip(COLUMNS, ("MINI", "images"), strict=True)
+    for name, task in COLUMNS.items()
 }
 
 Rows: TypeAlias = dict[str, tuple[str, str]]

@@ -143,5 +143,6 @@ def _check_repetition(file: Path, config: Config, command: str) -> None:
     if data.repetition != command:
         kinds = either(kind_of(section) for section in DATA if section.repetition == command)
         raise ConfigError(
-            f"{file}: data.kind: {command} is for {kinds}, got {data.kind}; see `{data.repetition}`"
+            f"{file}: data.kind: {command} is for {kinds}, got {data.kind}"
+            + (f"; see `{data.repetition}`" if data.repetition else "")
         )

@@ -23,6 +23,7 @@ class Record(BaseModel):
     settings: dict[str, Any]
     inputs: dict[str, str | None]
     code: dict[str, str]
+    files: dict[str, str | None] = {}  # outside of the results
     outputs: dict[str, str]
     seconds: float
     finished: str

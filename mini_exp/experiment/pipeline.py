@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from mini_exp.experiment.provenance import environment
 from mini_exp.experiment.sequence import Job, jobs_of, steps_of
 from mini_exp.settings.config import Config
 from mini_exp.steps.step import Step
+from mini_exp.tasks.section import DataSection, ModelSection
 
 if TYPE_CHECKING:
     from mini_exp.tasks.task import OnEpoch
@@ -76,7 +77,9 @@ class Experiment:
     def run(self, force: bool = False) -> None:
         """Run whatever is not fresh, of every variant, then the report."""
         self.check_devices()
-        self._run_jobs(list(jobs_of(self.config)), force)
+        jobs = list(jobs_of(self.config))
+        self._check_files(jobs, force)
+        self._run_jobs(jobs, force)
 
     def run_command(self, command: str, force: bool = False) -> None:
         """Run one step of every variant, or the report, from what the steps before it saved.
@@ -102,7 +105,24 @@ class Experiment:
                     f"{command}: {self.directory / state.variant}: the results of {state.step} "
                     f"are {state.state}{why}; make them with `mini-exp {state.step}`"
                 )
+        self._check_files(jobs, force)
         self._run_jobs(jobs, force)
+
+    def _check_files(self, jobs: Sequence[Job], force: bool) -> None:
+        """Refuse files and functions of others that steps would stumble over, before they run."""
+        snapshot = self._look()
+        checked: set[str] = set()
+        for job in jobs:
+            if job.variant and (force or snapshot.state(job).state != "fresh"):
+                settings = self.config.variants[job.variant]
+                sections: list[DataSection | ModelSection] = [settings.model]
+                if not job.step.inputs:
+                    sections.insert(0, settings.data)
+                for section in sections:
+                    key = section.model_dump_json()
+                    if key not in checked:
+                        checked.add(key)
+                        section.check()
 
     def _look(self) -> Snapshot:
         return Snapshot(self.config, self.directory)
@@ -154,6 +174,7 @@ class Experiment:
             settings=fingerprint.settings,
             inputs=fingerprint.inputs,
             code=fingerprint.code,
+            files=fingerprint.files,
             outputs=dict(written),
             seconds=round(seconds, 3),
             finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -75,7 +75,7 @@ def _resolved(source: str, raw: Any, overrides: Sequence[tuple[list[str], Any]])
     set_keys = [".".join(key) for key, _ in overrides]
     data = _data_class(source, set_keys, shared, specific)
     repetition = data.repetition
-    repeated = shared.pop(repetition, {})
+    repeated = shared.pop(repetition, {}) if repetition else {}
 
     problems: list[str] = []
     for other in REPETITIONS.keys() & shared.keys():
@@ -86,17 +86,18 @@ def _resolved(source: str, raw: Any, overrides: Sequence[tuple[list[str], Any]])
         try:
             variants[variant] = Settings.model_validate(merged(shared, settings))
         except ValidationError as error:
-            beside = ("name", "variants", repetition)
+            beside = ("name", "variants", *([repetition] if repetition else []))
             place = Place(Settings, variant=variant, specific=settings, beside=beside)
             problems += messages(error, place)
-    section: Any = None
-    try:
-        section = REPETITIONS[repetition].model_validate(repeated)
-    except ValidationError as error:
-        problems += messages(error, Place(REPETITIONS[repetition], (repetition,)))
+    section: dict[str, Any] = {}
+    if repetition:
+        try:
+            section = {repetition: REPETITIONS[repetition].model_validate(repeated)}
+        except ValidationError as error:
+            problems += messages(error, Place(REPETITIONS[repetition], (repetition,)))
     if problems:
         raise _refusal(source, set_keys, problems)
-    return Config.model_validate({"name": name, "variants": variants, repetition: section})
+    return Config.model_validate({"name": name, "variants": variants, **section})
 
 
 def _change(

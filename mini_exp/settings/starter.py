@@ -97,12 +97,15 @@ def starter_text(file: str, kind: str) -> str:
         raise ConfigError(f"--data: expected {kinds}, got {kind!r}")
     settings = Settings.model_validate({"data": {"kind": kind}})
     command = data.repetition
+    repeated: list[str] = []
+    if command:
+        head = f"\n# mini-exp {command} {file}\n{command}:\n"
+        repeated = [head, *_lines(REPETITIONS[command](), "  ")]
     lines = [
         HEAD.format(schema=FILE, file=file, name=experiment_name(Path(file).stem)),
         SHARED,
         *_lines(settings, kinds=_kinds_beside(data)),
-        f"\n# mini-exp {command} {file}\n{command}:\n",
-        *_lines(REPETITIONS[command](), "  "),
+        *repeated,
         "\n# Each overrides some of the settings above.\nvariants:\n",
         *(f"  {name}: {_flow(changes)}\n" for name, changes in data.starter_variants.items()),
     ]
@@ -144,7 +147,7 @@ def _lines(
             continue
         literal = get_origin(field.annotation) is Literal
         options = (kinds or {}).get(key) or (get_args(field.annotation) if literal else ())
-        others = f" [{', '.join(options)}]" if len(options) > 1 else ""
+        others = f" [{', '.join(map(str, options))}]" if len(options) > 1 else ""
         plain = section.model_dump(mode="json")[key]
         yield f"{f'{indent}{key}: {_flow(plain)}':{COLUMN}}# {note}{others}\n"
         if key == "choose":

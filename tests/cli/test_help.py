@@ -20,7 +20,7 @@ from mini_exp.settings.walk import keys
 from tests.conftest import ROOT
 
 STEPS = ["gen-mini", "train", "covariance", "estimate-width", "select", "finetune", "report"]
-ON_A_FILE = [*STEPS, "load-images", "run", "study", "compare", "status", "validate"]
+ON_A_FILE = [*STEPS, "load-images", "load-data", "run", "study", "compare", "status", "validate"]
 COMMANDS = [*ON_A_FILE, "show", "init", "schema", "completion"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -30,7 +30,7 @@ def test_help_lists_the_commands_in_the_order_of_the_steps():
     listed = re.findall(r"^  ([a-z-]+)  ", result.stdout.partition("Steps")[2], re.MULTILINE)
     assert (result.exit_code, result.stderr) == (0, "")
     data, *rest, report = STEPS
-    assert listed[: len(STEPS) + 2] == [data, "load-images", *rest, "run", report]
+    assert listed[: len(STEPS) + 3] == [data, "load-images", "load-data", *rest, "run", report]
     assert sorted(COMMANDS) == sorted(listed) == sorted(main.commands)
     assert "..." not in result.stdout.partition("Steps")[2]
 
