@@ -15,7 +15,7 @@ TESTS = Path(__file__).parent
 # Each layer may import itself and the rows above it, not its neighbours.
 LEVELS = (
     ("errors",),
-    ("files", "progress", "seeds"),
+    ("files", "progress", "resources", "seeds"),
     ("spectral",),
     ("pruning",),
     ("tasks",),

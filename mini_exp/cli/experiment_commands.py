@@ -72,7 +72,9 @@ def _printed(directory: Path) -> Path:
     show_default=True,
     help="Replicates per task; finished ones are kept.",
 )
-@click.option("--workers", type=int, help="Local processes; default: one per core.")
+@click.option(
+    "--workers", type=int, help="Local processes; default: one per processor that may be used."
+)
 @click.option("--scheduler", metavar="tcp://HOST:PORT", help="A running Dask scheduler instead.")
 def study(
     invocation: Invocation,
@@ -90,7 +92,11 @@ def study(
     experiment = invocation.experiment()
     _check_repetition(invocation.file, experiment.config, "study")
     experiment.check_devices()
-    from mini_exp.study.run import run_study
+    try:
+        from mini_exp.study.run import run_study
+    except (OSError, ValueError, TypeError) as error:  # Dask reads its files when it is imported
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(f"study: Dask's configuration cannot be read: {reason}") from error
 
     with named("study"):
         run_study(

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from pathlib import Path
-
-import psutil
 
 from mini_exp.errors import ConfigError
 from mini_exp.experiment.code import code_hashes
@@ -15,10 +12,12 @@ from mini_exp.experiment.ledger import Ledger
 from mini_exp.experiment.lock import locked
 from mini_exp.experiment.publications import publish
 from mini_exp.files import write_bytes
+from mini_exp.resources import usable_memory, usable_processors
 from mini_exp.settings.config import Config
 from mini_exp.study.chunks import Chunks
 from mini_exp.study.cluster import cluster, computed_chunks
 from mini_exp.study.costs import Costs, measured_costs
+from mini_exp.study.guard import check_main_guard
 from mini_exp.study.limits import check_memory, check_numbers, memory_of_a_task
 from mini_exp.study.pages import TAKEN_UP, study_pages
 from mini_exp.study.progress import Say, progress
@@ -48,7 +47,7 @@ def run_study(
         Replicates per task, a multiple of ``BLOCK``. A finished chunk is on disk; a worker that
         dies costs its chunk a rerun.
     workers : int, optional
-        Local processes, one per core by default.
+        Local processes, by default one per processor that this process may use.
     scheduler : str, optional
         ``tcp://host:port`` of a running Dask scheduler, instead of local processes.
     say : callable
@@ -68,10 +67,11 @@ def run_study(
         raise ConfigError("study: expected an experiment on MINI, got one without a study section")
     for settings in variants.values():
         study_widths(settings)
-    workers = (os.cpu_count() or 1) if workers is None else workers
+    workers = usable_processors() if workers is None else workers
     check_numbers(replicates, chunk_size, workers)
     if scheduler is None:
-        free = psutil.virtual_memory().available / workers
+        check_main_guard()
+        free = usable_memory() / workers
         check_memory(variants, study, replicates, chunk_size, free)
     folder = directory / "study"
     with locked(directory):
