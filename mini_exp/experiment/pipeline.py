@@ -15,6 +15,7 @@ from mini_exp.experiment.execution import copy_twin, execute
 from mini_exp.experiment.freshness import Fingerprint, Snapshot, State, needed
 from mini_exp.experiment.lock import locked
 from mini_exp.experiment.manifest import Record, write_manifest
+from mini_exp.experiment.memory import check_memory
 from mini_exp.experiment.provenance import environment
 from mini_exp.experiment.sequence import Job, jobs_of, steps_of
 from mini_exp.settings.config import Config
@@ -78,7 +79,7 @@ class Experiment:
         """Run whatever is not fresh, of every variant, then the report."""
         self.check_devices()
         jobs = list(jobs_of(self.config))
-        self._check_files(jobs, force)
+        self._check_sources(jobs, force)
         self._run_jobs(jobs, force)
 
     def run_command(self, command: str, force: bool = False) -> None:
@@ -105,11 +106,12 @@ class Experiment:
                     f"{command}: {self.directory / state.variant}: the results of {state.step} "
                     f"are {state.state}{why}; make them with `mini-exp {state.step}`"
                 )
-        self._check_files(jobs, force)
+        self._check_sources(jobs, force)
         self._run_jobs(jobs, force)
 
-    def _check_files(self, jobs: Sequence[Job], force: bool) -> None:
-        """Refuse files and functions of others that steps would stumble over, before they run."""
+    def _check_sources(self, jobs: Sequence[Job], force: bool) -> None:
+        """Refuse counts, files and functions that steps would stumble over, before they run."""
+        check_memory(self.config)
         snapshot = self._look()
         checked: set[str] = set()
         for job in jobs:
