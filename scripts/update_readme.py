@@ -107,7 +107,8 @@ def _rows(section: BaseModel, prefix: str = "") -> Rows:
         if key == "choose":
             described = Choose.model_fields.items()
             meaning += "".join(f"; `{{{rule}: …}}` {text.description}" for rule, text in described)
-        shown = plain[key] if isinstance(plain[key], str) else json.dumps(plain[key])
+        value = plain.get(key)
+        shown = value if isinstance(value, str) else json.dumps(value)
         rows[f"{prefix}{key}"] = (f"`{shown}`", meaning)
     return rows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +24,10 @@ def run(invocation: Invocation) -> None:
 
     Example: mini-exp run configs/mini.yaml
     """
+    _run(invocation)
+
+
+def _run(invocation: Invocation) -> None:
     experiment = invocation.experiment()
     with invocation.shown(experiment):
         experiment.run(invocation.force)
@@ -31,6 +36,23 @@ def run(invocation: Invocation) -> None:
 
         show_table1(experiment.directory / "table1.csv")
     invocation.say(f"Report: {experiment.directory / 'report.html'}")
+
+
+@click.command()
+@on_an_experiment(RESULTS, FORCE, QUIET)
+def prune(invocation: Invocation) -> None:
+    """Prune a network of your own: `run` without training.
+
+    Example: mini-exp prune my.yaml
+    """
+    kinds = {settings.model.kind for settings in invocation.config().variants.values()}
+    if kinds != {"python"}:
+        raise ConfigError(
+            f"{invocation.file}: model.kind: prune is for python, networks of your own, got "
+            f"{', '.join(sorted(kinds - {'python'}))}; see `run`"
+        )
+    untrained = ("train.epochs=0", "finetune.epochs=0")
+    _run(dataclasses.replace(invocation, overrides=(*invocation.overrides, *untrained)))
 
 
 @click.command()

@@ -27,4 +27,5 @@ STEP_COMMANDS = (
     _step_command("estimate-width", "Solve the width problem for every ρ (4.2.1–4.2.3)."),
     _step_command("select", "Select units greedily (4.1.7), build smaller networks."),
     _step_command("finetune", "Train the smaller networks on, score every stage."),
+    _step_command("export", "Write the smaller networks for other programs.", "my.yaml"),
 )

@@ -20,7 +20,6 @@ from mini_exp.experiment.provenance import environment
 from mini_exp.experiment.sequence import Job, jobs_of, steps_of
 from mini_exp.settings.config import Config
 from mini_exp.steps.step import Step
-from mini_exp.tasks.section import DataSection, ModelSection
 
 if TYPE_CHECKING:
     from mini_exp.tasks.task import OnEpoch
@@ -112,19 +111,23 @@ class Experiment:
     def _check_sources(self, jobs: Sequence[Job], force: bool) -> None:
         """Refuse counts, files and functions that steps would stumble over, before they run."""
         check_memory(self.config)
+        if self.config.first.export:
+            from mini_exp.tasks.exporting import check_packages
+
+            check_packages(self.config.first.export)
         snapshot = self._look()
         checked: set[str] = set()
         for job in jobs:
             if job.variant and (force or snapshot.state(job).state != "fresh"):
                 settings = self.config.variants[job.variant]
-                sections: list[DataSection | ModelSection] = [settings.model]
-                if not job.step.inputs:
-                    sections.insert(0, settings.data)
-                for section in sections:
-                    key = section.model_dump_json()
-                    if key not in checked:
-                        checked.add(key)
-                        section.check()
+                keys = ("train", "finetune")
+                trained = [f"{key}.epochs" for key in keys if getattr(settings, key).epochs]
+                data, model = (one.model_dump_json() for one in (settings.data, settings.model))
+                if not job.step.inputs and data not in checked:
+                    settings.data.check(trained)
+                if model not in checked:
+                    settings.model.check()
+                checked |= {data, model}
 
     def _look(self) -> Snapshot:
         return Snapshot(self.config, self.directory)

@@ -116,6 +116,8 @@ def _resolved(source: str, raw: Any, overrides: Sequence[tuple[list[str], Any]])
             section = {repetition: REPETITIONS[repetition].model_validate(repeated)}
         except ValidationError as error:
             problems += messages(error, Place(REPETITIONS[repetition], (repetition,)))
+    if len({settings.export for settings in variants.values()}) > 1:
+        problems.append("export: expected the same in every variant")
     if problems:
         raise _refusal(source, set_keys, problems)
     return Config.model_validate({"name": name, "variants": variants, **section})

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import Discriminator, Field, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from mini_exp.settings.defaults import data_class, defaults_of
 from mini_exp.settings.merging import merged
@@ -39,6 +45,15 @@ class Settings(Section):
     select: Select = Select()
     compress: Compress
     finetune: Train = Field(description="The same for the smaller network.")
+    export: Literal["onnx", "torch.export"] | None = Field(
+        None, description="write the smaller network for other programs, too"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_asked_for(
+        self, handler: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if value is not None}
 
     @model_validator(mode="before")
     @classmethod

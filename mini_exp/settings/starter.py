@@ -149,7 +149,7 @@ def _lines(
         literal = get_origin(field.annotation) is Literal
         options = (kinds or {}).get(key) or (get_args(field.annotation) if literal else ())
         others = f" [{', '.join(map(str, options))}]" if len(options) > 1 else ""
-        plain = section.model_dump(mode="json")[key]
+        plain = section.model_dump(mode="json").get(key)
         yield f"{f'{indent}{key}: {_flow(plain)}':{COLUMN}}# {note}{others}\n"
         if key == "choose":
             for rule, described in Choose.model_fields.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -35,8 +35,8 @@ class DataSection(Section):
 
     kind: str
 
-    def check(self) -> None:
-        """Refuse files that cannot be used, before anything is written."""
+    def check(self, trained: Sequence[str] = ()) -> None:
+        """Refuse files that cannot be used, before anything is written; keys that want labels."""
 
     def files(self) -> Mapping[str, str | None]:
         """What the samples depend on outside of the results: by name, SHA-256 or None."""

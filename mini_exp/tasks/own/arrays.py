@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from mini_exp.errors import ArtifactError, ConfigError
-from mini_exp.tasks.own.labelled import Labelled, cut, has_labels, no_labels
+from mini_exp.tasks.own.labelled import Labelled, check_labels, cut, has_labels, no_labels
 from mini_exp.tasks.own.settings import Arrays
 
 
@@ -33,9 +34,10 @@ def array_samples(
     return *cut(sets["train"], data.n_validation, rng), sets.get("test")
 
 
-def check_arrays(data: Arrays) -> None:
-    """Refuse what ``array_samples`` would refuse."""
-    array_samples(data, np.random.default_rng(0))
+def check_arrays(data: Arrays, trained: Sequence[str]) -> None:
+    """Refuse what ``array_samples`` would refuse, and training without labels."""
+    train, _, _ = array_samples(data, np.random.default_rng(0))
+    check_labels(train, trained)
 
 
 def _read(data: Arrays) -> dict[str, Labelled]:

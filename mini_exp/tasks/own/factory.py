@@ -46,7 +46,7 @@ def own_network(model: PythonModel) -> nn.Module:
             )
         try:
             network = target(**model.arguments)
-        except Exception as error:  # whatever somebody else's function raises
+        except (Exception, SystemExit) as error:  # whatever somebody else's function raises
             raise ConfigError(
                 f"model.factory: {model.factory} raised {_told(error)}; --debug shows where"
             ) from error
@@ -80,7 +80,7 @@ def _module(factory: str, name: str) -> object:
     try:
         importlib.invalidate_caches()
         module = importlib.import_module(name)
-    except Exception as error:  # whatever somebody else's module raises
+    except (Exception, SystemExit) as error:  # whatever somebody else's module raises
         raise ConfigError(
             f"model.factory: importing {name} raised {_told(error)}; --debug shows where"
         ) from error

@@ -16,7 +16,7 @@ import psutil
 from PIL import Image
 
 from mini_exp.errors import ArtifactError, ConfigError
-from mini_exp.tasks.own.labelled import Labelled, cut, no_labels
+from mini_exp.tasks.own.labelled import Labelled, check_labels, cut, no_labels
 from mini_exp.tasks.own.settings import Folder
 
 ENDINGS = (
@@ -68,11 +68,15 @@ def folder_samples(
     return kept, validation, tested
 
 
-def check_folder(data: Folder) -> None:
-    """Refuse what ``folder_samples`` would refuse, with the images decoded and let go."""
+def check_folder(data: Folder, trained: Sequence[str]) -> None:
+    """Refuse what ``folder_samples`` would refuse, and training without labels.
+
+    The images are decoded and let go.
+    """
     train, test = listings(data)
     samples = Labelled(np.empty((len(train.files), 0)), _numbers(train, train.classes))
     cut(samples, data.n_validation, np.random.default_rng(0))
+    check_labels(samples, trained)
     size = _decode(data, train)
     if test is not None:
         _check_size(data, size, _decode(data, test))

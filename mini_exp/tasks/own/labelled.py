@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,14 @@ def no_labels(n: int) -> npt.NDArray[np.int64]:
 
 def has_labels(y: npt.NDArray[Any]) -> bool:
     return y.shape[1:] != (0,)
+
+
+def check_labels(train: Labelled, trained: Sequence[str]) -> None:
+    """Refuse training without labels, naming the first of the keys that ask for it."""
+    if trained and not has_labels(train.y):
+        raise ConfigError(
+            f"{trained[0]}: expected 0, since data.train has no labels (class-named folders, or y)"
+        )
 
 
 def cut(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -82,10 +82,10 @@ class Folder(OwnData):
 
         return folder_samples(self, rng)
 
-    def check(self) -> None:
+    def check(self, trained: Sequence[str] = ()) -> None:
         from mini_exp.tasks.own.folder import check_folder
 
-        check_folder(self)
+        check_folder(self, trained)
 
     def files(self) -> dict[str, str | None]:
         from mini_exp.tasks.own.folder import folder_fingerprint
@@ -115,10 +115,10 @@ class Arrays(OwnData):
 
         return array_samples(self, rng)
 
-    def check(self) -> None:
+    def check(self, trained: Sequence[str] = ()) -> None:
         from mini_exp.tasks.own.arrays import check_arrays
 
-        check_arrays(self)
+        check_arrays(self, trained)
 
     def files(self) -> dict[str, str | None]:
         from pathlib import Path

@@ -16,7 +16,7 @@ from mini_exp.seeds import Purpose, generator
 from mini_exp.spectral import Floats
 from mini_exp.tasks.images.training import seeded, training_epochs
 from mini_exp.tasks.own.factory import own_network
-from mini_exp.tasks.own.labelled import has_labels
+from mini_exp.tasks.own.labelled import Labelled, check_labels
 from mini_exp.tasks.own.scores import (
     check_outputs,
     fidelity_of,
@@ -94,11 +94,8 @@ def trained_network(
     losses: list[float] = []
     scored: list[tuple[float, float]] = []
     if train.epochs:
-        if not has_labels(samples["train"][1]):
-            key = "finetune" if purpose == "finetune order" else "train"
-            raise ConfigError(
-                f"{key}.epochs: expected 0, since the samples have no labels, got {train.epochs}"
-            )
+        key = "finetune.epochs" if purpose == "finetune order" else "train.epochs"
+        check_labels(Labelled(*samples["train"]), [key])
         with seeded(seed, purpose, replicate) as rng:
             for trained, loss in training_epochs(
                 network,
