@@ -28,10 +28,10 @@ _AFTER_DATA = {
 REPORT = report.STEP
 ARTIFACTS: dict[str, str] = {
     file: format_name
-    for step in (data.STEP, *_AFTER_DATA.values(), *export.STEPS.values())
+    for step in (data.STEP, *_AFTER_DATA.values())
     for file, format_name in step.outputs.items()
 }
-"""From every file that a variant has to the format that reads it."""
+"""From every file that a step may read to the format that reads it."""
 
 
 def steps_of(config: Config) -> dict[str, Step]:
