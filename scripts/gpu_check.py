@@ -1,7 +1,7 @@
 """What needs a GPU, run on one: `make gpu-check`. Prints it, and keeps it in results/gpu.
 
-The tests of the device, the study, the comparison on CIFAR-10 and the time that pruning takes, the last
-two in float32 and in bfloat16. A check that fails does not keep the others from being run.
+The tests of the device, the study, the comparison on CIFAR-10 and the time that pruning takes, the
+last two in float32 and in bfloat16. A check that fails does not keep the others from being run.
 """
 
 from __future__ import annotations

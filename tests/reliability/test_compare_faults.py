@@ -8,7 +8,7 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import SimpleNamespace
@@ -158,14 +158,24 @@ OF_A_COMPARISON = (
 )
 
 
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-@pytest.mark.parametrize(
-    "file",
-    [
-        file if i in (0, 2, 4) else pytest.param(file, marks=pytest.mark.long)
-        for i, file in enumerate(OF_A_COMPARISON)
-    ],
-)
+def cases(files: Sequence[str], ordinary: Sequence[tuple[str, Callable]]) -> list:
+    """Every damage to every file; those that the ordinary suite leaves out are long."""
+    return [
+        pytest.param(
+            file,
+            damage,
+            id=f"{damage.__name__} {file}",
+            marks=[] if (file, damage) in ordinary else [pytest.mark.long],
+        )
+        for file in files
+        for damage in DAMAGES
+    ]
+
+
+OFTEN = (("networks/000.csv", flip), ("networks/ledger.json", nonsense), ("pages.json", unlink))
+
+
+@pytest.mark.parametrize(("file", "damage"), cases(OF_A_COMPARISON, OFTEN))
 def test_a_comparison_repairs(comparison, tmp_path, tried, file: str, damage) -> None:
     project = copied(comparison, tmp_path)
     damage(project.directory / "compare" / file)
@@ -177,14 +187,7 @@ def test_a_comparison_repairs(comparison, tmp_path, tried, file: str, damage) ->
 OF_YOUR_OWN = ("dataset.npz", "network.pt2", "evaluation.csv", "original.safetensors")
 
 
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-@pytest.mark.parametrize(
-    "file",
-    [
-        file if file == "network.pt2" else pytest.param(file, marks=pytest.mark.long)
-        for file in OF_YOUR_OWN
-    ],
-)
+@pytest.mark.parametrize(("file", "damage"), cases(OF_YOUR_OWN, [("network.pt2", flip)]))
 def test_a_run_of_your_own_repairs(own, tmp_path, tried, file: str, damage) -> None:
     project = copied(own, tmp_path)
     damage(project.directory / "half" / file)
