@@ -111,7 +111,10 @@ def _labelled(data: Arrays, path: Path) -> Labelled:
 def _content(path: Path) -> dict[str, npt.NDArray[np.generic]]:
     """The arrays of a file; nothing is unpickled."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"x": loaded}
+        with loaded as file:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise ArtifactError(

@@ -64,7 +64,7 @@ class Folder(OwnData):
 
     kind: Literal["folder"] = Field("folder", description="a folder of images, one of each class")
     train: str = Field("data/train", description="class-named folders, or images without classes")
-    test: str | None = Field("data/test", description="the same to test on; null: none")
+    test: str | None = Field(None, description="the same to test on; null: none")
     size: Positive | None = Field(
         None, description="scale the shorter side to it, keep the middle; null: as they are"
     )
@@ -102,7 +102,9 @@ class Folder(OwnData):
 class Arrays(OwnData):
     """Files of arrays."""
 
-    kind: Literal["arrays"] = Field("arrays", description="npz files with x and, for labels, y")
+    kind: Literal["arrays"] = Field(
+        "arrays", description="npz files with x and, for labels, y; npy files of x"
+    )
     train: str = Field("train.npz", description="x float or uint8, y classes or real values")
     validation: str | None = Field(None, description="null: cut from the training set")
     test: str | None = Field(None, description="the same to test on; null: none")

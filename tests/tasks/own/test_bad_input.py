@@ -216,10 +216,6 @@ FILES = {
     "another kind of file": (
         *(lambda: Path("x.npz").write_bytes(b"text"), "expected an npz file of plain arrays"),
     ),
-    "an npy file": (
-        lambda: [np.save("x.npy", X), Path("x.npy").rename("x.npz")],
-        "expected an npz file",
-    ),
     "objects": (*(arrays(x=np.array([None, 3], object)), "expected an npz file of plain arrays"),),
     "no x": (arrays(inputs=X), "expected arrays x and, for labels, y, got inputs"),
     "integers": (arrays(x=X.astype(int)), "x: expected floats or bytes of shape (n, …), got int64"),

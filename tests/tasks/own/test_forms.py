@@ -129,6 +129,21 @@ def test_without_labels_networks_are_scored_against_the_original(here, kind):
     assert "There are no labels" in Path("results/own/report.md").read_text(encoding="utf-8")
 
 
+def test_a_single_array_is_x(here):
+    np.save("x.npy", X)
+    write_config(here, data={"kind": "arrays", "train": "x.npy"}, finetune={"epochs": 0})
+    run("load-data")
+    with np.load("results/own/half/dataset.npz") as file:
+        assert file["y_train"].shape == (72, 0)
+
+
+def test_your_own_network_is_not_compared(here):
+    write_folders(here)
+    result = mini_exp("compare", str(write_config(here)))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "data.kind: compare is for digits or cifar10, got folder" in result.stderr
+
+
 def test_without_labels_nothing_is_trained(here):
     np.savez("x.npz", x=X)
     write_config(here, data={"kind": "arrays", "train": "x.npz"}, model=PERCEPTRON)
