@@ -62,7 +62,8 @@ def write_bytes(path: Path, content: bytes) -> str:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            with _where_permitted():
+                os.fsync(file.fileno())
         with _where_permitted():
             temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)

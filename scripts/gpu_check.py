@@ -27,7 +27,10 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "gpu"
 MINI_EXP = (sys.executable, "-m", "mini_exp")
 FORMS = {"float32": "full", "bfloat16": "bfloat16"}
-PRUNED = {"thesis CNN": thesis_cnn, "ResNet-56": lambda: ResNet(56)}
+PRUNED: dict[str, Callable[[], nn.Module]] = {
+    "thesis CNN": thesis_cnn,
+    "ResNet-56": lambda: ResNet(56),
+}
 N_IMAGES, BATCH, REPEATS = 2000, 100, 3
 
 

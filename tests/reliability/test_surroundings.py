@@ -87,7 +87,9 @@ REFUSED = (errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOTSUP, errno.ENOSYS,
 
 
 @pytest.mark.parametrize("number", REFUSED)
-@pytest.mark.parametrize("what", ["chmod", "open of the folder", "fsync of the folder"])
+@pytest.mark.parametrize(
+    "what", ["chmod", "open of the folder", "fsync of the folder", "any fsync"]
+)
 def test_a_file_is_whole_where_a_file_system_permits_less(
     tmp_path, monkeypatch, what, number, tried
 ):
@@ -124,7 +126,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, what: str, number: int) -> None:
         return real_open(path, flags, *more, **named)
 
     def fsync(descriptor: int) -> None:
-        if os.path.isdir(f"/proc/self/fd/{descriptor}"):  # noqa: PTH112 - a link of the system
+        if what == "any fsync" or os.path.isdir(f"/proc/self/fd/{descriptor}"):  # noqa: PTH112 - a link of the system
             raise error
         real_fsync(descriptor)
 
@@ -132,3 +134,19 @@ def refuse(monkeypatch: pytest.MonkeyPatch, what: str, number: int) -> None:
         monkeypatch.setattr(os, "open", opened)
     else:
         monkeypatch.setattr(os, "fsync", fsync)
+
+
+def test_a_file_system_without_locks_is_told_in_one_line(small: Project, monkeypatch, tried):
+    import filelock
+
+    def acquire(*_, **__):
+        raise NotImplementedError("FileSystem does not appear to support flock")
+
+    before = small.digests()
+    monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
+    result = small("run", "--force")
+    assert result.exit_code == 1
+    assert "its file system has no locks; give another directory" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert small.digests() == before
+    tried("a file system without locks", "one line, exit 1")
