@@ -14,7 +14,7 @@ from mini_exp.study.replicates import BLOCK
 if TYPE_CHECKING:
     import distributed
 
-MOST_REPLICATES = 10_000_000  # above: a slip, not a study
+MOST_REPLICATES = 1_000_000_000  # above: a slip, not a study
 WORKSPACE = 500e6  # bytes of a worker beside what it keeps per replicate: 430 MB seen, rounded up
 KEPT = 4000  # bytes kept per variant and replicate beside the widths: some 110 columns, with room
 SWEPT = 24  # bytes kept per layer and ρ: both widths and the factor of the bound
