@@ -72,7 +72,8 @@ def _module(factory: str, name: str) -> object:
     digest = None if source is None else sha256(source)
     before = sys.modules.get(name)
     if before is not None and source is not None:
-        same_place = getattr(before, "__file__", None) == str(source)
+        place = getattr(before, "__file__", None)
+        same_place = place is not None and Path(place).resolve() == source.resolve()
         if not same_place or _imported.get(name, digest) != digest:
             for other in [*sys.modules]:
                 if other == name or other.startswith(f"{name}."):

@@ -176,6 +176,8 @@ def _decode(
             with Image.open(path) as image:
                 image.load()
                 size = image.size
+                if image.mode.startswith(("I", "F")):  # would be cut off at 255
+                    raise ValueError(f"expected 8 bits per channel, got mode {image.mode}")
                 first = first or (path, size)
                 if pixels is not None and (data.mixed_sizes or size == first[1]):
                     pixels[i] = _pixels(image, data)
@@ -204,6 +206,8 @@ def _size_of_the_first(listing: Listing) -> tuple[int, int]:
 
 def _pixels(image: Image.Image, data: Folder) -> npt.NDArray[np.uint8]:
     """(channels, height, width)."""
+    if "transparency" in image.info:  # which has no place in RGB
+        image = image.convert("RGBA")
     image = image.convert("RGB" if data.channels == 3 else "L")
     if data.size is not None and image.size != (data.size, data.size):
         shorter = min(image.size)

@@ -151,6 +151,11 @@ FOLDERS = {
         *({}, lambda: cut_short("train/apple/2.png")),
         "train/apple/2.png: cannot be read as an image: ",
     ),
+    "16 bits per channel": (
+        {},
+        lambda: Image.fromarray(np.full((16, 16), 999, np.uint16)).save("train/pear/3.png"),
+        "train/pear/3.png: cannot be read as an image: expected 8 bits per channel, got mode I;16",
+    ),
     "an empty image of the test set": (
         *({}, lambda: Path("test/apple/0.png").write_bytes(b"")),
         "(1 of the 18 images in test)",
@@ -317,23 +322,3 @@ def test_a_factory_is_a_module_and_a_function(here, name):
     result = mini_exp("validate", "own.yaml")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "model.factory: expected module:function" in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("mode", "shape"), [("L", 1), ("RGBA", 3), ("P", 3), ("1", 1), ("CMYK", 3)]
-)
-def test_images_of_every_mode_are_read(here, mode, shape):
-    write_folders(here)
-    write_config(
-        here,
-        data={"kind": "folder", "train": "train", "test": "test", "channels": shape},
-        model={"kind": "python", "factory": "my_network:build", "arguments": {"channels": shape}},
-    )
-    ending = "tif" if mode == "CMYK" else "png"
-    for path in sorted(Path("train").rglob("*.png")):
-        image = Image.open(path).convert(mode)
-        path.unlink()
-        image.save(path.with_suffix(f".{ending}"))
-    assert mini_exp("load-data", "own.yaml").exit_code == 0
-    with np.load("results/own/half/dataset.npz") as file:
-        assert file["X_train"].shape == (34, shape, 16, 16)
