@@ -11,6 +11,7 @@
 # make check-long    check, and the long versions of tests
 # make smoke         the code of reproduce with few epochs
 # make benchmark     how long everything takes
+# make gpu-check     what needs a GPU: study, comparison, pruning, in results/gpu
 # make zoo           every family of torchvision, timm and transformers pruned, in results/zoo
 # make clean         leaves results and data
 PYTHON ?= python3
@@ -21,7 +22,7 @@ ZOO := .venv/.zoo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CHROMIUM := { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
 
-.PHONY: reproduce study diagnose compare test smoke lint types wheel-test browser-test check check-long benchmark zoo clean
+.PHONY: reproduce study diagnose compare test smoke lint types wheel-test browser-test check check-long benchmark gpu-check zoo clean
 
 reproduce: $(READY)
 	$(BIN)/mini-exp run configs/mini.yaml
@@ -68,6 +69,9 @@ check-long: check
 
 benchmark: $(READY)
 	$(BIN)/python -m scripts.benchmark
+
+gpu-check: $(READY)
+	$(BIN)/python -m scripts.gpu_check
 
 zoo: $(ZOO)
 	$(BIN)/python -m scripts.zoo

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import math
@@ -16,6 +17,11 @@ from mini_exp.errors import ArtifactError
 
 if TYPE_CHECKING:
     import numpy as np
+
+NOT_PERMITTED = {
+    *(errno.EPERM, errno.EACCES, errno.EROFS, errno.EINVAL, errno.ENOSYS, errno.EBADF),
+    *(errno.ENOTSUP, errno.EOPNOTSUPP, errno.EISDIR),
+}
 
 PARTIAL = ".partial"  # ends the name of a file that is being written
 
@@ -56,11 +62,13 @@ def write_bytes(path: Path, content: bytes) -> str:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+            with _where_permitted():
+                os.fsync(file.fileno())
+        with _where_permitted():
+            temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         temporary = None
-        with _directory(path.parent) as parent:
+        with _where_permitted(), _directory(path.parent) as parent:
             os.fsync(parent)
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be written: {error.strerror}") from None
@@ -68,6 +76,16 @@ def write_bytes(path: Path, content: bytes) -> str:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
     return hashlib.sha256(content).hexdigest()
+
+
+@contextlib.contextmanager
+def _where_permitted() -> Iterator[None]:
+    """Do what some file systems do not permit, or have not: the file is whole without it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NOT_PERMITTED:
+            raise
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"
 TASKS = {  # by their kinds of data
     tuple(kind_of(data) for data in DATA if issubclass(data, task)): name
-    for task, name in zip(COLUMNS, ("MINI", "images"), strict=True)
+    for name, task in COLUMNS.items()
 }
 
 Rows: TypeAlias = dict[str, tuple[str, str]]
@@ -118,7 +118,8 @@ def _rows(section: BaseModel, prefix: str = "") -> Rows:
         if key == "choose":
             described = Choose.model_fields.items()
             meaning += "".join(f"; `{{{rule}: …}}` {text.description}" for rule, text in described)
-        shown = plain[key] if isinstance(plain[key], str) else json.dumps(plain[key])
+        value = plain.get(key)
+        shown = value if isinstance(value, str) else json.dumps(value)
         rows[f"{prefix}{key}"] = (f"`{shown}`", meaning)
     return rows
 

@@ -25,6 +25,7 @@ from scripts import update_readme
 from tests.conftest import ROOT, experiment_file
 from tests.digits import digits_file
 from tests.study.quick import leave_out_what_takes_longest
+from tests.tasks.own.examples import write_readme_experiment
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROSE = re.sub(r"<!-- \w+ -->.*?<!-- end -->|```.*?```", "", README, flags=re.S)
@@ -193,7 +194,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def executed(checkout: Path) -> Path:
-    """Every `mini-exp` command, in the README's order; `my.yaml` with few epochs, none draws."""
+    """Every `mini-exp` command, in the README's order; `my.yaml` with few epochs, none draws.
+
+    `own.yaml` is the README's, on 60 small images.
+    """
     few = ["--set", "train.epochs=2", "--set", "finetune.epochs=2", "--set", "width.rho.num=2"]
     with pytest.MonkeyPatch.context() as patch:
         leave_out_what_takes_longest(patch.setattr)
@@ -211,6 +215,8 @@ def executed(checkout: Path) -> Path:
                 more = ["--help"]
             result = CliRunner().invoke(main, [*arguments, *more])
             assert result.exit_code == 0, f"{command}: {result.output}"
+            if arguments[:2] == ["init", "own.yaml"]:
+                write_readme_experiment(README)
     return checkout
 
 
@@ -218,12 +224,14 @@ def test_every_command_runs(executed: Path) -> None:
     for file in (
         *("mini/report.html", "mini/report.pdf", "mini/study/claims.md", "my/table1.csv"),
         *("mini/diagnose/statements.md", "digits/table1.csv", "digits/compare/compare.md"),
+        "own/report.html",
     ):
         assert (executed / "results" / file).is_file(), file
 
 
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.S)
 OUTPUTS = [
+    "",
     r"\{'0': 32, '2': 16\}\nTrue\n",
     r"layer +width +parameters +multiply-accumulates\n(.+\n){8}all weights +8 464 -> 4 528 +.*\n",
     r"\{'deep': \d+, 'up': \d+\}\n",

@@ -9,7 +9,7 @@ import click
 
 from mini_exp import __version__
 from mini_exp.cli.completion import completion
-from mini_exp.cli.experiment_commands import compare, diagnose, report, run, study
+from mini_exp.cli.experiment_commands import compare, diagnose, prune, report, run, study
 from mini_exp.cli.file_commands import init, schema, validate
 from mini_exp.cli.group import SectionedGroup
 from mini_exp.cli.result_commands import show, status
@@ -18,7 +18,7 @@ from mini_exp.cli.welcome import welcome
 
 SECTIONS = {
     "Steps, in order": STEP_COMMANDS,
-    "Experiments": (run, report, study, compare, diagnose),
+    "Experiments": (run, prune, report, study, compare, diagnose),
     "Results": (show, status),
     "Experiment files": (init, validate, schema),
     "Shell": (completion,),

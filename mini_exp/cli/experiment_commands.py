@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +24,10 @@ def run(invocation: Invocation) -> None:
 
     Example: mini-exp run configs/mini.yaml
     """
+    _run(invocation)
+
+
+def _run(invocation: Invocation) -> None:
     experiment = invocation.experiment()
     with invocation.shown(experiment):
         experiment.run(invocation.force)
@@ -31,6 +36,23 @@ def run(invocation: Invocation) -> None:
 
         show_table1(experiment.directory / "table1.csv")
     invocation.say(f"Report: {experiment.directory / 'report.html'}")
+
+
+@click.command()
+@on_an_experiment(RESULTS, FORCE, QUIET)
+def prune(invocation: Invocation) -> None:
+    """Prune a network of your own: `run` without training.
+
+    Example: mini-exp prune my.yaml
+    """
+    kinds = {settings.model.kind for settings in invocation.config().variants.values()}
+    if kinds != {"python"}:
+        raise ConfigError(
+            f"{invocation.file}: model.kind: prune is for python, networks of your own, got "
+            f"{', '.join(sorted(kinds - {'python'}))}; see `run`"
+        )
+    untrained = ("train.epochs=0", "finetune.epochs=0")
+    _run(dataclasses.replace(invocation, overrides=(*invocation.overrides, *untrained)))
 
 
 @click.command()
@@ -72,7 +94,9 @@ def _printed(directory: Path) -> Path:
     show_default=True,
     help="Replicates per task; finished ones are kept.",
 )
-@click.option("--workers", type=int, help="Local processes; default: one per core.")
+@click.option(
+    "--workers", type=int, help="Local processes; default: one per processor that may be used."
+)
 @click.option("--scheduler", metavar="tcp://HOST:PORT", help="A running Dask scheduler instead.")
 def study(
     invocation: Invocation,
@@ -90,7 +114,11 @@ def study(
     experiment = invocation.experiment()
     _check_repetition(invocation.file, experiment.config, "study")
     experiment.check_devices()
-    from mini_exp.study.run import run_study
+    try:
+        from mini_exp.study.run import run_study
+    except (OSError, ValueError, TypeError) as error:  # Dask reads its files when it is imported
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(f"study: Dask's configuration cannot be read: {reason}") from error
 
     with named("study"):
         run_study(
@@ -183,5 +211,6 @@ def _check_repetition(file: Path, config: Config, command: str) -> None:
     if command not in data.beyond:
         kinds = either(kind_of(section) for section in DATA if command in section.beyond)
         raise ConfigError(
-            f"{file}: data.kind: {command} is for {kinds}, got {data.kind}; see `{data.repetition}`"
+            f"{file}: data.kind: {command} is for {kinds}, got {data.kind}"
+            + (f"; see `{data.repetition}`" if data.repetition else "")
         )

@@ -73,7 +73,11 @@ def validate(invocation: Invocation) -> None:
 
     Example: mini-exp validate configs/mini.yaml --set select.theta=1
     """
-    click.echo(invocation.config().as_yaml(), nl=False)
+    config = invocation.config()
+    click.echo(config.as_yaml(), nl=False)
+    for remark in dict.fromkeys(one.model.remark() for one in config.variants.values()):
+        if remark:
+            click.echo(f"# run {remark}")
 
 
 @click.command()

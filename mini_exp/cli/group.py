@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,14 @@ from typing import Any
 import click
 
 from mini_exp.cli.signals import KEPT, end_on_signals
+from mini_exp.cli.surroundings import open_standard_streams, own_surroundings
 from mini_exp.errors import ConfigError, MiniExpError
+
+TOO_LARGE = (
+    *("can't allocate memory", "array is too big", "Maximum allowed dimension exceeded"),
+    *("Storage size calculation overflowed", "not enough memory"),
+)
+OUT_OF_MEMORY = "out of memory: use smaller settings"
 
 
 class SectionedGroup(click.Group):
@@ -27,8 +35,13 @@ class SectionedGroup(click.Group):
                 self.add_command(command)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """As a process of its own; from Python, call ``main``."""
-        end_on_signals()
+        """As a process of its own where the command line gives the arguments.
+
+        In somebody else's process, a notebook's say, Ctrl-C is theirs.
+        """
+        if not args and kwargs.get("args") is None:
+            open_standard_streams()
+            end_on_signals()
         return self.main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -46,11 +59,12 @@ class SectionedGroup(click.Group):
                 )
 
     def invoke(self, ctx: click.Context) -> Any:
-        with contextlib.suppress(AttributeError):  # a terminal that cannot show ρ shows \u03c1
-            sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-            sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show ρ shows \u03c1
+            with contextlib.suppress(AttributeError):
+                stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         try:
-            return super().invoke(ctx)
+            with own_surroundings():
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise  # click's own, and a closed pipe (`| head`), which it ends quietly
         except (KeyboardInterrupt, click.Abort):
@@ -60,12 +74,15 @@ class SectionedGroup(click.Group):
             _show(ctx, str(error))
             ctx.exit(2 if isinstance(error, ConfigError) else 1)
         except OSError as error:
+            if no_memory(error):
+                _show(ctx, OUT_OF_MEMORY)
+                ctx.exit(1)
             _show(ctx, f"{error.filename or 'system'}: {error.strerror or error}")
             ctx.exit(1)
-        except MemoryError:
-            _show(ctx, "out of memory: use smaller settings")
-            ctx.exit(1)
         except Exception as error:
+            if no_memory(error):
+                _show(ctx, OUT_OF_MEMORY)
+                ctx.exit(1)
             text = " ".join(str(error).split())
             _show(
                 ctx,
@@ -73,6 +90,17 @@ class SectionedGroup(click.Group):
                 "report it",
             )
             ctx.exit(1)
+
+
+def no_memory(error: BaseException) -> bool:
+    """Whether an error says that there is not enough memory: Python's, NumPy's or PyTorch's."""
+    text = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError | ValueError) and any(map(text.__contains__, TOO_LARGE)))
+    )
 
 
 def _show(ctx: click.Context, message: str) -> None:

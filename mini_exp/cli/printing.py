@@ -68,11 +68,16 @@ def show_table1(path: Path) -> None:
     groups: dict[str, list[tuple[str, ...]]] = {}
     for texts, numbers in rows:
         exact = 0 if texts["measure"] == "parameters" else digits
-        shown = (_fixed(numbers["n"], 0), *(_fixed(numbers[stage], exact) for stage in STAGES))
+        of_stages = [_fixed(numbers[stage], exact) for stage in STAGES]
+        if texts["measure"].endswith("divergence"):  # may be small
+            of_stages = [f"{numbers[stage] or 0:.3g}" for stage in STAGES]
+        shown = (_fixed(numbers["n"], 0), *of_stages)
         groups.setdefault(texts["protocol"], []).append((texts["measure"], *shown))
     new_console().print(_grouped("Table 1", ("n", *STAGES), groups))
 
     accuracies = [numbers for texts, numbers in rows if texts["measure"] == "accuracy"]
+    if not accuracies:  # of a network without classes
+        return
     sizes = sorted({row["n"] or 0 for row in accuracies})
     halves = [
         ((row[high] or 0) - (row[low] or 0)) / 2 for row in accuracies for low, high in bounds

@@ -20,6 +20,8 @@ def end_on_signals() -> None:
     where an import or Dask swallows or prints it. Files are whole at every moment, and the next
     run clears away what is left, as after a kill.
     """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows: Ctrl-C comes as a KeyboardInterrupt
+        return
     numbers = {signal.SIGINT, signal.SIGTERM}  # but for what a background job ignores
     numbers = {number for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
     signal.pthread_sigmask(signal.SIG_BLOCK, numbers)  # here, in threads and in child processes

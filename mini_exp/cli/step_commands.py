@@ -21,9 +21,11 @@ def _step_command(name: str, text: str, config: str = "configs/mini.yaml") -> cl
 STEP_COMMANDS = (
     _step_command("gen-mini", "Draw the data set MINI (4.3.1)."),
     _step_command("load-images", "Load images, cut a validation set.", "configs/digits.yaml"),
+    _step_command("load-data", "Load samples of your own.", "my.yaml"),
     _step_command("train", "Train the networks."),
     _step_command("covariance", "Second moments of the hidden layers, their spectra (8.1)."),
     _step_command("estimate-width", "Solve the width problem for every ρ (4.2.1–4.2.3)."),
     _step_command("select", "Select units greedily (4.1.7), build smaller networks."),
     _step_command("finetune", "Train the smaller networks on, score every stage."),
+    _step_command("export", "Write the smaller networks for other programs.", "my.yaml"),
 )

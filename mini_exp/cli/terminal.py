@@ -17,7 +17,7 @@ def is_dumb() -> bool:
 
 def has_viewer(quiet: bool) -> bool:
     """Whether there is somebody to look at a bar."""
-    return not quiet and sys.stdout.isatty() and not is_dumb()
+    return not quiet and sys.stdout is not None and sys.stdout.isatty() and not is_dumb()
 
 
 def new_console() -> Console:

@@ -15,7 +15,7 @@ def welcome(steps: Sequence[click.Command]) -> str:
     lines = [
         (str(step.name), step.get_short_help_str(60))
         for step in steps
-        if step.name != "load-images"
+        if step.name not in ("load-images", "load-data", "export")
     ]
     following = []
     config = _experiment_here()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from mini_exp.experiment.code import code_hashes
 from mini_exp.experiment.lock import locked
 from mini_exp.experiment.publications import publish
 from mini_exp.files import write_bytes
+from mini_exp.resources import usable_processors
 from mini_exp.settings.config import Config
 from mini_exp.settings.diagnose import Diagnose
 from mini_exp.settings.settings import Settings
@@ -70,7 +70,7 @@ def run_diagnose(
         raise ConfigError("diagnose: expected an experiment on MINI, got one without its section")
     instruments = chosen_instruments(diagnose.instruments)
     check_diagnosis(config, diagnose)
-    workers = (os.cpu_count() or 1) if workers is None else workers
+    workers = usable_processors() if workers is None else workers
     spread = Spread("diagnose", replicates or 0, BLOCK, workers, scheduler, say, bar)
     check = functools.partial(_check_memory, diagnose)
     if replicates is not None:

@@ -33,8 +33,8 @@ def execute(
     if not job.step.per_variant:
         return {file: write_bytes(folder / file, content) for file, content in outputs.items()}
     return {
-        file: formats.write(folder / file, value, ARTIFACTS[file])
-        for file, value in zip(job.step.outputs, outputs, strict=True)
+        file: formats.write(folder / file, value, format_name)
+        for (file, format_name), value in zip(job.step.outputs.items(), outputs, strict=True)
     }
 
 

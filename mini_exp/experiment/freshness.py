@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from mini_exp.experiment.sequence import Job, jobs_of
 from mini_exp.files import sha256
 from mini_exp.settings.config import Config
 from mini_exp.settings.walk import setting
+from mini_exp.tasks.section import DataSection, ModelSection
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Fingerprint:
     settings: dict[str, Any]
     inputs: dict[str, str | None]  # SHA-256; None where there is no file
     code: dict[str, str]
+    files: dict[str, str | None]  # outside of the results; None where there is none
 
 
 class Snapshot:
@@ -57,6 +60,7 @@ class Snapshot:
         self.directory = directory
         self.manifest: Manifest = read_manifest(directory)
         self._hashes: dict[Path, str | None] = {}
+        self._outside: dict[str, Mapping[str, str | None]] = {}  # by section
 
     def sha256(self, path: Path) -> str | None:
         """SHA-256 of a file when this snapshot first saw it; None where there was none."""
@@ -106,6 +110,9 @@ class Snapshot:
         for file in sorted(record.inputs.keys() | now.inputs.keys()):
             if record.inputs.get(file) != now.inputs.get(file):
                 return f"{file} changed"
+        for name in sorted(record.files.keys() | now.files.keys()):
+            if record.files.get(name) != now.files.get(name):
+                return f"{name} changed"
         for module in sorted(record.code.keys() | now.code.keys()):
             if record.code.get(module) != now.code.get(module):
                 return f"the code in {module} changed"
@@ -117,6 +124,7 @@ class Snapshot:
             _settings(self.config, job),
             {file: self.sha256(self.directory / job.variant / file) for file in self._inputs(job)},
             code_hashes(*_modules(self.config, job)),
+            self._files(job),
         )
 
     def _inputs(self, job: Job) -> list[str]:
@@ -128,13 +136,30 @@ class Snapshot:
         ]
         return files + published_pages(self.config, self.directory)
 
+    def _files(self, job: Job) -> dict[str, str | None]:
+        """What a step reads outside of the results: the first step samples, most the network."""
+        files: dict[str, str | None] = {}
+        if job.step.per_variant:
+            settings = self.config.variants[job.variant]
+            if "data" in job.step.settings and not job.step.inputs:
+                files |= self._of_section(settings.data)
+            if "model" in job.step.settings:
+                files |= self._of_section(settings.model)
+        return files
+
+    def _of_section(self, section: DataSection | ModelSection) -> Mapping[str, str | None]:
+        key = section.model_dump_json()
+        if key not in self._outside:
+            self._outside[key] = section.files()
+        return self._outside[key]
+
     def twin(self, job: Job, fingerprint: Fingerprint) -> str | None:
         """Another variant whose results of this step are there and depend on just the same."""
         for variant in self.config.variants:
             record = self.manifest.steps.get(Job(variant, job.name, job.step).key)
             if variant == job.variant or record is None or record.version == 1:
                 continue
-            made_for = Fingerprint(record.settings, record.inputs, record.code)
+            made_for = Fingerprint(record.settings, record.inputs, record.code, record.files)
             if made_for == fingerprint and all(
                 self.sha256(self.directory / variant / file) == digest
                 for file, digest in record.outputs.items()

@@ -40,6 +40,10 @@ def locked(directory: Path) -> Iterator[None]:
         raise ArtifactError(f"{directory}: in use by {holder}; wait until it has ended") from None
     except OSError as error:
         raise ArtifactError(f"{directory}: cannot be written: {error.strerror}") from None
+    except NotImplementedError:  # filelock's word for a file system without locks
+        raise ArtifactError(
+            f"{directory}: its file system has no locks; give another directory with --results"
+        ) from None
     try:
         for partial in directory.rglob(f".*{PARTIAL}"):
             partial.unlink(missing_ok=True)

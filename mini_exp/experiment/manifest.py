@@ -23,6 +23,7 @@ class Record(BaseModel):
     settings: dict[str, Any]
     inputs: dict[str, str | None]
     code: dict[str, str]
+    files: dict[str, str | None] = {}  # outside of the results
     outputs: dict[str, str]
     seconds: float
     finished: str
@@ -53,7 +54,7 @@ def read_manifest(directory: Path) -> Manifest:
     path = directory / MANIFEST
     try:
         return Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Manifest()
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read: {error.strerror}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from mini_exp.experiment.execution import copy_twin, execute
 from mini_exp.experiment.freshness import Fingerprint, Snapshot, State, needed
 from mini_exp.experiment.lock import locked
 from mini_exp.experiment.manifest import Record, write_manifest
+from mini_exp.experiment.memory import check_memory
 from mini_exp.experiment.provenance import environment
 from mini_exp.experiment.sequence import Job, jobs_of, steps_of
 from mini_exp.settings.config import Config
@@ -76,7 +77,9 @@ class Experiment:
     def run(self, force: bool = False) -> None:
         """Run whatever is not fresh, of every variant, then the report."""
         self.check_devices()
-        self._run_jobs(list(jobs_of(self.config)), force)
+        jobs = list(jobs_of(self.config))
+        self._check_sources(jobs, force)
+        self._run_jobs(jobs, force)
 
     def run_command(self, command: str, force: bool = False) -> None:
         """Run one step of every variant, or the report, from what the steps before it saved.
@@ -95,6 +98,7 @@ class Experiment:
                 f"expected one of {', '.join(self.steps)}"
             )
         self.require(command, [other for job in jobs for other in needed(self.config, job)])
+        self._check_sources(jobs, force)
         self._run_jobs(jobs, force)
 
     def require(self, command: str, jobs: Iterable[Job]) -> None:
@@ -113,6 +117,27 @@ class Experiment:
                     f"{command}: {self.directory / state.variant}: the results of {state.step} "
                     f"are {state.state}{why}; make them with `mini-exp {state.step}`"
                 )
+
+    def _check_sources(self, jobs: Sequence[Job], force: bool) -> None:
+        """Refuse counts, files and functions that steps would stumble over, before they run."""
+        check_memory(self.config)
+        if self.config.first.export:
+            from mini_exp.tasks.exporting import check_packages
+
+            check_packages(self.config.first.export)
+        snapshot = self._look()
+        checked: set[str] = set()
+        for job in jobs:
+            if job.variant and (force or snapshot.state(job).state != "fresh"):
+                settings = self.config.variants[job.variant]
+                keys = ("train", "finetune")
+                trained = [f"{key}.epochs" for key in keys if getattr(settings, key).epochs]
+                data, model = (one.model_dump_json() for one in (settings.data, settings.model))
+                if not job.step.inputs and data not in checked:
+                    settings.data.check(trained)
+                if model not in checked:
+                    settings.model.check()
+                checked |= {data, model}
 
     def _look(self) -> Snapshot:
         return Snapshot(self.config, self.directory)
@@ -164,6 +189,7 @@ class Experiment:
             settings=fingerprint.settings,
             inputs=fingerprint.inputs,
             code=fingerprint.code,
+            files=fingerprint.files,
             outputs=dict(written),
             seconds=round(seconds, 3),
             finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

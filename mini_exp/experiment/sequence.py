@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mini_exp.settings.config import Config
-from mini_exp.steps import covariance, data, estimate_width, finetune, report, select, train
+from mini_exp.steps import (
+    covariance,
+    data,
+    estimate_width,
+    export,
+    finetune,
+    report,
+    select,
+    train,
+)
 from mini_exp.steps.step import Step
 
 _AFTER_DATA = {
@@ -22,12 +31,14 @@ ARTIFACTS: dict[str, str] = {
     for step in (data.STEP, *_AFTER_DATA.values())
     for file, format_name in step.outputs.items()
 }
-"""From every file that a variant has to the format that reads it."""
+"""From every file that a step may read to the format that reads it."""
 
 
 def steps_of(config: Config) -> dict[str, Step]:
     """The steps of every variant by the name of their command, in order."""
-    return {config.first.data.data_step: data.STEP, **_AFTER_DATA}
+    steps = {config.first.data.data_step: data.STEP, **_AFTER_DATA}
+    asked_for = config.first.export
+    return {**steps, "export": export.STEPS[asked_for]} if asked_for else steps
 
 
 @dataclass(frozen=True)

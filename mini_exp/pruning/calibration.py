@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from mini_exp.errors import DomainError, NetworkError, ShapeError
 from mini_exp.progress import Told
@@ -188,9 +189,20 @@ def repeatable(batches: Any, progress: bool = False) -> Batches:
         raise ShapeError("expected the network first, then batches of tensors; got them swapped")
     if not (isinstance(batches, Iterable) or callable(batches)):
         raise ShapeError(f"expected batches of tensors, got {type(batches).__name__}")
-    if isinstance(batches, Iterator):
+    if isinstance(batches, Iterable) and _may_end(batches):
         batches = list(batches)
     return Told(batches, "prune: batch") if progress and isinstance(batches, Iterable) else batches
+
+
+def _may_end(batches: Iterable[Any]) -> bool:
+    """Whether a second pass may find nothing; not so of a list or a loader of known length."""
+    if isinstance(batches, Iterator):
+        return True
+    try:
+        len(batches)  # type: ignore[arg-type]
+    except TypeError:
+        return True
+    return not isinstance(batches, Sequence | DataLoader) and iter(batches) is iter(batches)
 
 
 def run_through(network: nn.Module, batches: Batches) -> None:

@@ -94,11 +94,14 @@ def restored_network(
     ArtifactError
         If the state is another network's.
     """
-    if selection is not None:
-        network = with_new_biases(smaller_network(network, selection), state)
-    shared = _shared_parameters(network)
     try:
-        network.load_state_dict(state, assign=True)
+        with torch.inference_mode(False):
+            if selection is not None:
+                network = with_new_biases(smaller_network(network, selection), state)
+            shared = _shared_parameters(network)
+            network.load_state_dict(_ordinary(state), assign=True)
+            for module in network.modules():  # buffers that no state holds
+                module._buffers.update(_ordinary(module._buffers))
     except RuntimeError as error:
         raise ArtifactError(
             f"{source}: does not fit {type(network).__name__}: {' '.join(str(error).split())}"
@@ -108,6 +111,14 @@ def restored_network(
             module, attribute = owner(network, name)
             setattr(module, attribute, network.get_parameter(first))
     return network
+
+
+def _ordinary(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """The tensors, with copies of those that were made in inference mode: they can be trained."""
+    return {
+        name: value.clone() if isinstance(value, Tensor) and value.is_inference() else value
+        for name, value in tensors.items()
+    }
 
 
 def _shared_parameters(network: nn.Module) -> list[list[str]]:

@@ -213,7 +213,9 @@ def with_new_biases(network: nn.Module, state: Mapping[str, Tensor]) -> nn.Modul
             size: Any = getattr(module, "out_features", getattr(module, "out_channels", None))
             weight = module.get_parameter("weight")
             leading = weight.shape[:-2] if hasattr(module, "out_features") else ()
-            module.bias = nn.Parameter(torch.empty(*leading, size, dtype=weight.dtype))
+            module.bias = nn.Parameter(
+                torch.empty(*leading, size, dtype=weight.dtype), requires_grad=weight.requires_grad
+            )
     return network
 
 

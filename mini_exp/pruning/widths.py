@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -113,6 +114,7 @@ def chosen_widths(
 def rounded(graph: ChannelGraph, widths: Integers, multiple: int) -> Integers:
     """The nearest multiples that are not 0, where a group has as many channels: (G,)."""
     full = np.array([group.width for group in graph.groups])
+    multiple = min(multiple, 2 * int(full.max()) + 1)  # every larger one leaves all whole, too
     nearest = np.maximum(np.floor(widths / multiple + 0.5), 1) * multiple
     return np.where(widths == full, full, np.minimum(nearest, full)).astype(np.int64)
 
@@ -242,7 +244,7 @@ def _budget(unit: Unit, limit: Any, full: float) -> float:
     """A whole number as it is, a fraction as a share of the full cost."""
     counted = isinstance(limit, numbers.Integral) and not isinstance(limit, bool)
     if counted and limit >= 1:
-        return float(limit)
+        return float(min(limit, math.ceil(full) + 1))  # whatever is more is no limit, too
     if counted or not (is_number(limit) and 0 < limit <= 1):
         raise DomainError(
             f"{unit}: expected a share in (0, 1] or a whole number of at least 1, got {limit!r}"
@@ -251,8 +253,14 @@ def _budget(unit: Unit, limit: Any, full: float) -> float:
 
 
 def is_number(value: object) -> bool:
-    """A real number, which True is not."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+    """A real number, which True is not, and which a float can hold."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return False
+    try:
+        float(value)
+    except OverflowError:
+        return False
+    return True
 
 
 def checked_share(name: str, share: Any) -> float:

@@ -58,25 +58,30 @@ def loss_figure(history: History, thesis_loss: float | None = None) -> Figure:
 
 
 def history_figure(original: History, finetuned: History) -> Figure:
-    """Loss and validation accuracy after every epoch, training and then fine-tuning.
+    """Loss and, of classes, validation accuracy after every epoch, training, then fine-tuning.
 
     Filled markers: validation samples. Hollow: training batches as they came, with dropout.
     """
+    of_classes = "validation_accuracy" in original
     with style():
-        figure, axes = blank(PAGE, 2.8, 1, 2)
+        figure, axes = blank(PAGE, 2.8, 1, 2 if of_classes else 1)
         start = 0
         histories = {"original": original, "compressed, fine-tuned": finetuned}
         for i, (label, history) in enumerate(histories.items()):
             epochs = start + np.arange(1, len(history["loss"]) + 1)
-            start = int(epochs[-1])
+            start += len(epochs)
+            if not len(epochs):
+                continue
             like = {"color": COLOURS[i], "marker": MARKERS[i], "markersize": 3}
             hollow = {**like, "markerfacecolor": "none", "linestyle": DASHES[1], "linewidth": 0.9}
             validation, training = f"{label}, validation", f"{label}, training"
             axes[0, 0].plot(epochs, history["validation_loss"], **like, label=validation)
             axes[0, 0].plot(epochs, history["loss"], **hollow, label=training)
-            axes[0, 1].plot(epochs, 100 * history["validation_accuracy"], **like)
-        axes[0, 0].set_ylabel("cross-entropy (nats)")
-        axes[0, 1].set_ylabel("validation accuracy (%)")
+            if of_classes:
+                axes[0, 1].plot(epochs, 100 * history["validation_accuracy"], **like)
+        axes[0, 0].set_ylabel("cross-entropy (nats)" if of_classes else "mean squared error")
+        if of_classes:
+            axes[0, 1].set_ylabel("validation accuracy (%)")
         for ax in axes[0]:
             ax.set_xlabel("epoch")
             ax.xaxis.set_major_locator(whole_numbers())

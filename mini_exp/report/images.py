@@ -49,16 +49,18 @@ def pages(
         for variant, files in results.items()
         for name, figure in variant_figures(config.variants[variant], files).items()
     }
-    table1 = tables.table1_of_images(
-        {variant: files["evaluation.csv"] for variant, files in results.items()}
-    )
+    evaluations = {variant: files["evaluation.csv"] for variant, files in results.items()}
+    table1 = tables.table1_of_images(evaluations)
     main = next(iter(config.variants))
-    values = _values(config, results, taken_up(extra, COMPARISON))
+    compare = taken_up(extra, COMPARISON)
+    verdict = images_verdict(evaluations, bool(compare))
+    values = report_values(config, results, compare)
     stages = tables.markdown(tables.TABLE1_HEADER, tables.table1_cells(table1), 2)
 
     def text(records: Sequence[StepRecord]) -> str:
         return template("images.md").render(
             **values,
+            verdict=verdict,
             main=main,
             stages=stages,
             steps=shown_steps(config, records, main),
@@ -75,18 +77,19 @@ def pages(
 
 def variant_figures(settings: Settings, files: Mapping[str, Any]) -> dict[str, Figure]:
     """Every figure of a variant by its name."""
-    return {
+    drawn = {
         "widths": width_figures.widths_figure(
             files["widths.csv"], settings.width.solver == "published"
         ),
         "degrees_of_freedom": moment_figures.degrees_of_freedom_figure(files["covariance.npz"]),
-        "history": history_figures.history_figure(
-            files["history.csv"], files["finetune_history.csv"]
-        ),
     }
+    histories = files["history.csv"], files["finetune_history.csv"]
+    if any(len(history["loss"]) for history in histories):
+        drawn["history"] = history_figures.history_figure(*histories)
+    return drawn
 
 
-def _values(
+def report_values(
     config: Config, results: Mapping[str, Mapping[str, Any]], compare: str
 ) -> dict[str, Any]:
     """What the text says of the run; the comparison's section is empty where there is none."""
@@ -98,7 +101,6 @@ def _values(
         "name": config.name,
         "variants": config.variants,
         "first": config.first,
-        "verdict": images_verdict(evaluations, bool(compare)),
         "widths": tables.markdown(
             ["Group", "Original", *evaluations], tables.widths_cells(selections, evaluations), 1
         ),

@@ -71,7 +71,7 @@ def printed(html_path: Path) -> bytes:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         pdf, log = Path(folder) / "report.pdf", Path(folder) / "log"
         command = [program, *OPTIONS, f"--user-data-dir={folder}/profile", f"--print-to-pdf={pdf}"]
-        if os.geteuid() == 0:
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
             command.append("--no-sandbox")  # root has none to enter
         command.append(html_path.resolve().as_uri())
         try:

@@ -165,12 +165,13 @@ class Results(Mapping[str, Variant]):
     # How it is shown
 
     def _tables(self) -> list[showing.Table]:
-        repetition = self._repetition(self.config.first.data.repetition)
+        command = self.config.first.data.repetition
         parts = [
             [name, str(variant.settings.seed), variant._files.state]
             for name, variant in self.items()
         ]
-        parts.append([repetition.folder.name, "", repetition.state])
+        if command:
+            parts.append([command, "", self._repetition(command).state])
         title = f"Results of {self.name} in {self.directory}"
         return [
             showing.Table(title, ("Variant", "Seed", "Files"), parts),

@@ -10,8 +10,13 @@ from mini_exp.settings.settings import Settings
 from mini_exp.settings.yaml import dumped
 from mini_exp.tasks.section import Section
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"  # safe as a folder on every system
-VARIANT = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"  # stands beside files, and in dotted keys
+# Safe as a folder on every system: Windows has devices of these names, and drops a last dot.
+_NO_DEVICE = (
+    r"(?!([Cc][Oo][Nn]|[Pp][Rr][Nn]|[Aa][Uu][Xx]|[Nn][Uu][Ll]"
+    r"|[Cc][Oo][Mm][0-9]|[Ll][Pp][Tt][0-9])(\.|$))"
+)
+NAME = _NO_DEVICE + r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9_-])?"
+VARIANT = _NO_DEVICE + r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"  # stands beside files, and in dotted keys
 RESERVED = ("figures", "study", "compare", "diagnose")  # folders beside the variants'
 
 # What goes beyond one run: the section is its command's; ``data``'s class names its commands.

@@ -9,20 +9,21 @@ from mini_exp.settings.merging import put
 from mini_exp.tasks import DATA, MODELS
 from mini_exp.tasks.images.image_data import ImageData
 from mini_exp.tasks.mini.settings import Mini
+from mini_exp.tasks.own.settings import OwnData
 from mini_exp.tasks.section import DataSection, kind_of
 
-COLUMNS: tuple[type[DataSection], ...] = (Mini, ImageData)
-DIFFERENT: dict[str, tuple[Any, Any]] = {
-    "dtype": ("float64", "float32"),
-    "train.epochs": (200, 30),
-    "covariance.n_samples": (None, 2000),
-    "covariance.batch_size": (16_384, 100),
-    "covariance.flattened": (False, True),
-    "width.regularizer": ("square", "abs"),
-    "width.boundary": ("parameters", "output"),
-    "width.choose": ([8, 3, 3], {"keep": 0.5}),
-    "compress.ridge": (0.0, 1e-6),
-    "finetune.epochs": (200, 3),
+COLUMNS: dict[str, type[DataSection]] = {"MINI": Mini, "images": ImageData, "your own": OwnData}
+DIFFERENT: dict[str, tuple[Any, Any, Any]] = {
+    "dtype": ("float64", "float32", "float32"),
+    "train.epochs": (200, 30, 0),
+    "covariance.n_samples": (None, 2000, 2000),
+    "covariance.batch_size": (16_384, 100, 100),
+    "covariance.flattened": (False, True, False),
+    "width.regularizer": ("square", "abs", "abs"),
+    "width.boundary": ("parameters", "output", "hidden"),
+    "width.choose": ([8, 3, 3], {"keep": 0.5}, {"keep": 0.5}),
+    "compress.ridge": (0.0, 1e-6, 1e-6),
+    "finetune.epochs": (200, 3, 3),
 }
 
 
@@ -42,7 +43,7 @@ def defaults_of(section: type[DataSection]) -> dict[str, Any]:
 
 def different_defaults(section: type[DataSection]) -> dict[str, Any]:
     """The section's column of ``DIFFERENT``, as an experiment file has it."""
-    column = next(i for i, task in enumerate(COLUMNS) if issubclass(section, task))
+    column = next(i for i, task in enumerate(COLUMNS.values()) if issubclass(section, task))
     defaults: dict[str, Any] = {}
     for key, values in DIFFERENT.items():
         put(defaults, key.split("."), values[column])

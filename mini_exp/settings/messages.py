@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 from mini_exp.settings.sections import Choose
 from mini_exp.settings.walk import Location, alternatives, keys, walked
 
+PATTERNS = {"device": "cpu, cuda or cuda:N", "factory": "module:function"}
+
 
 @dataclass(frozen=True)
 class Place:
@@ -84,7 +86,7 @@ def _expected(problem: Any, location: Location) -> str:
         "string_type": "a string",
         "tuple_type": "a list",
         "too_short": "at least one item",
-        "string_pattern_mismatch": "cpu, cuda or cuda:N",
+        "string_pattern_mismatch": PATTERNS.get(location.keys[-1], "another form"),
         "greater_than_equal": f"at least {context.get('ge', 0):g}",
         "greater_than": f"more than {context.get('gt', 0):g}",
         "less_than_equal": f"at most {context.get('le', 0):g}",

@@ -36,17 +36,38 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     ConfigError
         Naming the file, the key, what was expected and what came. Nothing is written.
     """
-    try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(MAX_CHARACTERS + 1)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
-    if len(text) > MAX_CHARACTERS:
-        raise ConfigError(f"{path}: expected at most {MAX_CHARACTERS} characters, got more")
+    text = _text(path)
     raw = _parsed(str(path), text)
     return _resolved(str(path), raw, [_override(text) for text in overrides])
+
+
+def _text(path: Path) -> str:
+    """The characters of a file in UTF-8."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(4 * MAX_CHARACTERS + 1)  # a character has at most four bytes
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    # Of the text that a config is, UTF-16 and UTF-32 have every other byte 0.
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or 4 * content.count(0) > len(content) > 3:
+        raise ConfigError(
+            f"{path}: cannot be read: expected UTF-8, got UTF-16 or UTF-32; save it as UTF-8"
+        )
+    try:
+        text = content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        if len(content) <= 4 * MAX_CHARACTERS:
+            byte, line = content[error.start], content.count(b"\n", 0, error.start) + 1
+            raise ConfigError(
+                f"{path}: cannot be read: expected UTF-8, got the byte 0x{byte:02x} in line "
+                f"{line}, as Latin-1 or Windows-1252 has it; save it as UTF-8"
+            ) from None
+        text = "." * (MAX_CHARACTERS + 1)
+    if len(text) > MAX_CHARACTERS:
+        raise ConfigError(f"{path}: expected at most {MAX_CHARACTERS} characters, got more")
+    return text
 
 
 def _parsed(source: str, text: str) -> Any:
@@ -94,6 +115,8 @@ def _resolved(source: str, raw: Any, overrides: Sequence[tuple[list[str], Any]])
             sections[command] = REPETITIONS[command].model_validate(given)
         except ValidationError as error:
             problems += messages(error, Place(REPETITIONS[command], (command,)))
+    if len({settings.export for settings in variants.values()}) > 1:
+        problems.append("export: expected the same in every variant")
     if problems:
         raise _refusal(source, set_keys, problems)
     return Config.model_validate({"name": name, "variants": variants, **sections})

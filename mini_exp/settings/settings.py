@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import Discriminator, Field, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from mini_exp.settings.defaults import data_class, defaults_of
 from mini_exp.settings.merging import merged
 from mini_exp.settings.sections import Choose, Compress, Covariance, Select, Width
 from mini_exp.tasks import DATA, MODELS
-from mini_exp.tasks.mini.settings import FullyConnected
+from mini_exp.tasks.mini.settings import FullyConnected, Mini
+from mini_exp.tasks.own.settings import Arrays, PythonModel
 from mini_exp.tasks.section import Section, Train, kind_of
 
 if TYPE_CHECKING:  # which has no union of what a tuple holds
@@ -38,6 +45,15 @@ class Settings(Section):
     select: Select = Select()
     compress: Compress
     finetune: Train = Field(description="The same for the smaller network.")
+    export: Literal["onnx", "torch.export"] | None = Field(
+        None, description="write the smaller network for other programs, too"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_asked_for(
+        self, handler: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if value is not None}
 
     @model_validator(mode="before")
     @classmethod
@@ -60,12 +76,25 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _boundary_is_known(self) -> Settings:
+        if not self.data.shape and self.width.boundary != "hidden":
+            raise ValueError(
+                f"width.boundary: expected hidden for {self.data.kind}, since only your network's "
+                f"hidden widths are counted, got {self.width.boundary!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _training_fits_data(self) -> Settings:
-        for name in ("train", "finetune") if isinstance(self.model, FullyConnected) else ():
+        for name in ("train", "finetune"):
             train: Train = getattr(self, name)
+            if not (train.epochs or isinstance(self.model, PythonModel)):
+                raise ValueError(f"{name}.epochs: expected at least 1, got 0")
+            if not isinstance(self.data, Mini | Arrays):
+                continue
             if train.augment:
                 raise ValueError(f"{name}.augment: expected false but on images, got true")
-            if train.precision != "full":
+            if train.precision != "full" and isinstance(self.data, Mini):
                 raise ValueError(
                     f"{name}.precision: expected 'full' but on images, got {train.precision!r}"
                 )

@@ -18,6 +18,7 @@ from mini_exp.settings.messages import either
 from mini_exp.settings.schema import FILE, schema_text
 from mini_exp.settings.sections import Choose
 from mini_exp.settings.settings import Settings
+from mini_exp.settings.yaml import dumped
 from mini_exp.tasks import DATA, MODELS
 from mini_exp.tasks.section import DataSection, kind_of
 
@@ -97,7 +98,7 @@ def starter_text(file: str, kind: str) -> str:
         raise ConfigError(f"--data: expected {kinds}, got {kind!r}")
     settings = Settings.model_validate({"data": {"kind": kind}})
     lines = [
-        HEAD.format(schema=FILE, file=file, name=experiment_name(Path(file).stem)),
+        HEAD.format(schema=FILE, file=file, name=_flow(experiment_name(Path(file).stem))),
         SHARED,
         *_lines(settings, kinds=_kinds_beside(data)),
         *(line for command in data.beyond for line in _section_lines(command, file)),
@@ -121,7 +122,7 @@ def experiment_name(stem: str) -> str:
     >>> experiment_name("my first try")
     'my-first-try'
     """
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-._")[:64]
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-._")[:64].rstrip(".")
     return name if re.fullmatch(NAME, name) else "experiment"
 
 
@@ -148,8 +149,8 @@ def _lines(
             continue
         literal = get_origin(field.annotation) is Literal
         options = (kinds or {}).get(key) or (get_args(field.annotation) if literal else ())
-        others = f" [{', '.join(options)}]" if len(options) > 1 else ""
-        plain = section.model_dump(mode="json")[key]
+        others = f" [{', '.join(map(str, options))}]" if len(options) > 1 else ""
+        plain = section.model_dump(mode="json").get(key)
         yield f"{f'{indent}{key}: {_flow(plain)}':{COLUMN - 1}} # {note}{others}\n"
         if key == "choose":
             for rule, described in Choose.model_fields.items():
@@ -158,8 +159,8 @@ def _lines(
 
 def _flow(value: Any) -> str:
     """JSON data as YAML on one line."""
-    if isinstance(value, str):
-        return value
+    if isinstance(value, str):  # as a value of a mapping, in quotes where it could be more
+        return dumped({"": value}).partition(": ")[2].rstrip("\n")
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key}: {_flow(item)}' for key, item in value.items())}}}"
     return json.dumps(value)

@@ -75,7 +75,14 @@ def reconstruction_matrix(
     columns = np.take_along_axis(target, index_set[..., None, :], axis=-1)  # Σ_{·,J}
     inner = np.take_along_axis(s, index_set[..., None, :], axis=-1)
     inner = np.take_along_axis(inner, index_set[..., :, None], axis=-2)  # Σ_{J,J}
-    w = ridge * np.trace(s, axis1=-2, axis2=-1) / m
+    with np.errstate(over="ignore"):
+        w = ridge * (np.trace(s, axis1=-2, axis2=-1) / m)
+        largest = w + np.diagonal(s, axis1=-2, axis2=-1).max(axis=-1)
+    if not np.isfinite(largest).all():
+        raise DomainError(
+            f"reconstruction: expected a ridge for which w = ridge · tr(Σ) / m is finite, got "
+            f"{ridge}"
+        )
     inner = inner + w[..., None, None] * np.eye(k)
     # Units may differ in scale by many powers of ten: the cut-off is for their correlations.
     scale = np.sqrt(np.diagonal(inner, axis1=-2, axis2=-1))

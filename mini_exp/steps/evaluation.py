@@ -11,7 +11,9 @@ class Evaluation:
 
     stage: str  # original, compressed, finetuned
     split: str
-    loss: float  # mean cross-entropy, nats
-    accuracy: float
+    loss: float  # mean cross-entropy, nats; of real values mean squared error; NaN without labels
+    accuracy: float  # NaN where there are no classes
     parameters: int
     n: int
+    divergence: float | None = None  # from the original's outputs: mean KL (nats) or squared error
+    agreement: float | None = None  # share whose largest output is the original's; NaN of values

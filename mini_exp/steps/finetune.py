@@ -67,8 +67,10 @@ def run(
     evaluations = []
     for stage, network in stages.items():
         n_parameters = sum(parameter.numel() for parameter in network.parameters())
+        fidelity: dict[str, tuple[float, float]] = {}
+        if settings.data.fidelity:
+            fidelity = task.fidelity(network, stages["original"], samples)
         for score in task.scores(network, samples, settings.data, settings.seed):
-            evaluations.append(
-                Evaluation(stage, score.split, score.loss, score.accuracy, n_parameters, score.n)
-            )
+            scored = (score.split, score.loss, score.accuracy, n_parameters, score.n)
+            evaluations.append(Evaluation(stage, *scored, *fidelity.get(score.split, ())))
     return finetuned.state_dict(), history, evaluations

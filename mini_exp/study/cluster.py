@@ -41,19 +41,33 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[distributed.Client]
         with _client_of(scheduler) as client:
             yield client
         return
-    _start_resource_tracker()
-    with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": ENVIRONMENT}),
-        distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=":0",  # any free port; there is no dashboard to look at
-            silence_logs=logging.CRITICAL,
-        ) as local,
-        distributed.Client(local) as client,
-    ):
+    if os.name == "posix":
+        _start_resource_tracker()
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(
+                dask.config.set({"distributed.nanny.pre-spawn-environ": ENVIRONMENT})
+            )
+            local = distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=":0",  # any free port; there is no dashboard to look at
+                silence_logs=logging.CRITICAL,
+            )
+            stack.enter_context(local)
+            client = stack.enter_context(distributed.Client(local))
+        except (OSError, RuntimeError, ValueError, TypeError, LookupError) as error:
+            raise _not_started(error) from error
         yield client
+
+
+def _not_started(error: Exception) -> MiniExpError:
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return MiniExpError(
+        f"study: the workers cannot be started: {reason}; Dask's own settings may be why "
+        "(variables DASK_…, files in ~/.config/dask)"
+    )
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from mini_exp.study.networks import BLOCK
 if TYPE_CHECKING:
     import distributed
 
+MOST_REPLICATES = 1_000_000_000  # above: a slip, not a study
 WORKSPACE = 500e6  # bytes of a worker beside what it keeps per replicate: 430 MB seen, rounded up
 KEPT = 4000  # bytes kept per variant and replicate beside the widths: some 110 columns, with room
 SWEPT = 24  # bytes kept per layer and ρ: both widths and the factor of the bound
@@ -27,8 +28,10 @@ def check_numbers(replicates: int, chunk_size: int, workers: int) -> None:
     ------
     ConfigError
     """
-    if replicates < 1:
-        raise ConfigError(f"--replicates: expected at least 1, got {replicates}")
+    if not 1 <= replicates <= MOST_REPLICATES:
+        raise ConfigError(
+            f"--replicates: expected at least 1 and at most {MOST_REPLICATES}, got {replicates}"
+        )
     if workers < 1:
         raise ConfigError(f"--workers: expected at least 1, got {workers}")
     if chunk_size < 1 or chunk_size % BLOCK:

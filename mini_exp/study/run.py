@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import os
 from pathlib import Path
 
 from mini_exp.errors import ConfigError
@@ -14,6 +13,7 @@ from mini_exp.experiment.ledger import Ledger
 from mini_exp.experiment.lock import locked
 from mini_exp.experiment.publications import publish
 from mini_exp.files import write_bytes
+from mini_exp.resources import usable_processors
 from mini_exp.settings.config import Config
 from mini_exp.study.chunks import study_chunks
 from mini_exp.study.costs import Costs, measured_costs
@@ -48,7 +48,7 @@ def run_study(
         Replicates per task, a multiple of ``BLOCK``. A finished chunk is on disk; a worker that
         dies costs its chunk a rerun.
     workers : int, optional
-        Local processes, one per core by default.
+        Local processes, by default one per processor that this process may use.
     scheduler : str, optional
         ``tcp://host:port`` of a running Dask scheduler, instead of local processes.
     say : callable
@@ -68,7 +68,7 @@ def run_study(
         raise ConfigError("study: expected an experiment on MINI, got one without a study section")
     for settings in variants.values():
         study_widths(settings)
-    workers = (os.cpu_count() or 1) if workers is None else workers
+    workers = usable_processors() if workers is None else workers
     check_numbers(replicates, chunk_size, workers)
     check = functools.partial(check_memory, variants, study, replicates, chunk_size)
     spread = Spread("study", replicates, chunk_size, workers, scheduler, say, bar)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import psutil
-
+from mini_exp.resources import usable_memory
 from mini_exp.study.chunks import Chunks
 from mini_exp.study.cluster import Task, cluster, computed_chunks
+from mini_exp.study.guard import check_main_guard
 from mini_exp.study.limits import memory_of_a_task
 from mini_exp.study.progress import Say, progress
 
@@ -52,9 +52,10 @@ class Spread:
         return [(start, min(start + self.chunk_size, self.replicates)) for start in starts]
 
     def check_here(self, check: Check) -> None:
-        """Refuse chunks that do not fit into this machine, if that is where they are computed."""
+        """Refuse what does not go on this machine, if that is where chunks are computed."""
         if self.scheduler is None:
-            check(psutil.virtual_memory().available / self.workers)
+            check_main_guard(self.command)
+            check(usable_memory() / self.workers)
 
     def complete(self, chunks: Chunks, task: Task, check: Check) -> None:
         """Compute every chunk that is missing.

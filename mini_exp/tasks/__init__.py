@@ -10,6 +10,7 @@ from mini_exp.tasks.images.cifar10 import Cifar10
 from mini_exp.tasks.images.digits import Digits
 from mini_exp.tasks.images.models import DigitsCNN, ResNetModel, ThesisCNN
 from mini_exp.tasks.mini.settings import FullyConnected, Mini
+from mini_exp.tasks.own.settings import Arrays, Folder, PythonModel
 
-DATA = (Mini, Digits, Cifar10)
-MODELS = (FullyConnected, DigitsCNN, ThesisCNN, ResNetModel)
+DATA = (Mini, Digits, Cifar10, Folder, Arrays)
+MODELS = (FullyConnected, DigitsCNN, ThesisCNN, ResNetModel, PythonModel)

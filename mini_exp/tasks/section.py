@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,15 +25,23 @@ class DataSection(Section):
     task: ClassVar[str]  # module with the functions of ``tasks.task.Task``
     data_step: ClassVar[str]  # command that makes the samples
     report: ClassVar[str]  # module that makes the report's pages
-    repetition: ClassVar[Literal["study", "compare"]]  # what repeats the experiment
-    beyond: ClassVar[tuple[str, ...]]  # commands that go beyond one run, with sections of their own
+    repetition: ClassVar[Literal["study", "compare"] | None]  # what repeats the experiment
+    beyond: ClassVar[tuple[str, ...]] = ()  # commands beyond one run, with sections of their own
+    fidelity: ClassVar[bool] = False  # networks are scored against the original, too
     gathers: ClassVar[bool] = False  # its report takes up what other experiments publish
-    shape: ClassVar[tuple[int, ...]]  # of a sample
+    shape: ClassVar[tuple[int, ...]]  # of a sample; () where the files tell
     n_outputs: ClassVar[int]  # of a network
     scoring_keys: ClassVar[tuple[str, ...]] = ()  # of the section, read by what scores
     starter_variants: ClassVar[Mapping[str, Mapping[str, Any]]]  # of a file that `init` writes
 
     kind: str
+
+    def check(self, trained: Sequence[str] = ()) -> None:
+        """Refuse files that cannot be used, before anything is written; keys that want labels."""
+
+    def files(self) -> Mapping[str, str | None]:
+        """What the samples depend on outside of the results: by name, SHA-256 or None."""
+        return {}
 
 
 class ModelSection(Section):
@@ -42,6 +50,17 @@ class ModelSection(Section):
     shape: ClassVar[tuple[int | None, ...]]  # of a sample; None stands for any size
 
     kind: str
+
+    def check(self) -> None:
+        """Refuse what cannot be used, before anything is written."""
+
+    def files(self) -> Mapping[str, str | None]:
+        """What the network depends on outside of the results: by name, SHA-256 or None."""
+        return {}
+
+    def remark(self) -> str:
+        """What `validate` says of it beside its settings."""
+        return ""
 
     @classmethod
     def fits(cls, data: type[DataSection]) -> bool:
@@ -59,7 +78,9 @@ def kind_of(section: type[DataSection] | type[ModelSection]) -> str:
 class Train(Section):
     """Adam on the mean cross-entropy."""
 
-    epochs: Positive = Field(description="passes over the training set")
+    epochs: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
+        description="passes over the training set; 0, of your own network: none"
+    )
     batch_size: Positive = Field(32, description="samples per step; the last batch may be smaller")
     learning_rate: PositiveFloat = Field(
         1e-3, description="of Adam; on images at the start of a half cosine"

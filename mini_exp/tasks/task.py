@@ -27,7 +27,7 @@ History: TypeAlias = dict[str, Floats]
 
 @dataclass(frozen=True)
 class Score:
-    """Mean cross-entropy (nats) and accuracy of one network on one sample."""
+    """Mean loss and accuracy of one network on one sample; NaN where labels do not give them."""
 
     split: str
     loss: float
@@ -61,6 +61,11 @@ class Task(Protocol):
 
     def scores(self, network: nn.Module, samples: Samples, data: Any, seed: int) -> list[Score]:
         """Of every split that counts, on the network's device."""
+
+    def fidelity(
+        self, network: nn.Module, original: nn.Module, samples: Samples
+    ) -> dict[str, tuple[float, float]]:
+        """Divergence and agreement on every split; only where ``data.fidelity`` is true."""
 
     def calibration_batches(
         self, network: nn.Module, samples: Samples, n_samples: int | None, batch_size: int

@@ -26,7 +26,7 @@ def completed(*words: str) -> list[str]:
 def test_completion_of_commands_and_options():
     assert completed("ru") == ["run"]
     assert completed("report", "x.yaml", "--p") == ["--pdf"]
-    assert completed("init", "--data", "") == ["mini", "digits", "cifar10"]
+    assert completed("init", "--data", "") == ["mini", "digits", "cifar10", "folder", "arrays"]
 
 
 def test_completion_of_keys():

@@ -20,7 +20,9 @@ from mini_exp.settings.walk import keys
 from tests.conftest import ROOT
 
 STEPS = ["gen-mini", "train", "covariance", "estimate-width", "select", "finetune", "report"]
-ON_A_FILE = [*STEPS, "load-images", "run", "study", "compare", "diagnose", "status", "validate"]
+OTHERS = ["load-images", "load-data", "export"]
+BEYOND = ["study", "compare", "diagnose"]
+ON_A_FILE = [*STEPS, *OTHERS, "run", "prune", *BEYOND, "status", "validate"]
 COMMANDS = [*ON_A_FILE, "show", "init", "schema", "completion"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -30,7 +32,8 @@ def test_help_lists_the_commands_in_the_order_of_the_steps():
     listed = re.findall(r"^  ([a-z-]+)  ", result.stdout.partition("Steps")[2], re.MULTILINE)
     assert (result.exit_code, result.stderr) == (0, "")
     data, *rest, report = STEPS
-    assert listed[: len(STEPS) + 2] == [data, "load-images", *rest, "run", report]
+    given = [data, "load-images", "load-data", *rest, "export", "run", "prune", report]
+    assert listed[: len(given)] == given
     assert sorted(COMMANDS) == sorted(listed) == sorted(main.commands)
     assert "..." not in result.stdout.partition("Steps")[2]
 

@@ -30,5 +30,5 @@ def test_it_says_how_many_threads_were_asked_for(monkeypatch, threads):
 def test_without_git_there_is_no_revision(monkeypatch):
     monkeypatch.setenv("PATH", "")
     made_in = provenance.environment.__wrapped__()
-    assert made_in["git_revision"] is None
+    assert made_in["git_revision"] == f"installed, version {mini_exp.__version__}"
     assert made_in["git_dirty"] is False

@@ -77,3 +77,14 @@ def test_loading_draws_no_random_number(project: Project) -> None:
     for variant in mini_exp.load_results(project.directory).values():
         assert variant.original is variant.original
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("inference", [False, True])
+@pytest.mark.parametrize("stage", ["original", "compressed", "finetuned"])
+def test_a_network_can_be_trained(tiny: Project, stage: str, inference: bool) -> None:
+    with torch.inference_mode(inference):
+        variant = next(iter(mini_exp.load_results(tiny.directory).values()))
+        network = getattr(variant, stage)
+    x = torch.randn(5, 30, dtype=torch.float64)
+    network(x).square().mean().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())

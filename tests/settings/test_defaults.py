@@ -10,6 +10,7 @@ from tests.settings.experiment_files import CONFIGS, settings_of
 EVERYWHERE = {
     "seed": 1701,
     "device": "cpu",
+    "export": None,
     "train.batch_size": 32,
     "train.learning_rate": 1e-3,
     "train.augment": False,

@@ -12,6 +12,7 @@ from mini_exp.tasks.images.cifar10 import Cifar10
 from mini_exp.tasks.images.digits import Digits
 from mini_exp.tasks.images.models import DigitsCNN, ResNetModel, ThesisCNN
 from mini_exp.tasks.mini.settings import FullyConnected, Mini
+from mini_exp.tasks.own.settings import Arrays, Folder, PythonModel
 from tests.settings.experiment_files import (
     BASE,
     DIGITS,
@@ -28,7 +29,7 @@ BAD_KINDS = {
     **{
         f"kind {kind}": (
             *(BASE + f"data: {{kind: {kind}}}", "data.kind:"),
-            f"expected mini, digits or cifar10, got {shown}",
+            f"expected mini, digits, cifar10, folder or arrays, got {shown}",
         )
         for kind, shown in (
             *(("cats", "'cats'"), ("Mini", "'Mini'"), ("3", "3"), ("~", "nothing")),
@@ -37,7 +38,7 @@ BAD_KINDS = {
     },
     "kind in a variant": (
         *("name: x\nvariants: {a: {}, b: {data: {kind: cats}}}", "variants.b.data.kind:"),
-        "expected mini, digits or cifar10, got 'cats'",
+        "expected mini, digits, cifar10, folder or arrays, got 'cats'",
     ),
     "unknown kind alone": (
         *(DIGITS.replace("digits", "cats") + "compare: {networks: 1}", "data.kind:"),
@@ -56,13 +57,13 @@ BAD_KINDS = {
     "number for the network": (BASE + "model: 3", "model:", "expected a mapping, got 3"),
     "unknown network": (
         *(BASE + "model: {kind: vgg}", "model.kind:"),
-        "expected mlp, digits_cnn, thesis_cnn or resnet, got 'vgg'",
+        "expected mlp, digits_cnn, thesis_cnn, resnet or python, got 'vgg'",
     ),
     "unknown network in a variant": (
         *("name: x\nvariants: {a: {model: {kind: vgg}}}", "variants.a.model.kind:"),
         "got 'vgg'",
     ),
-    "no network": (BASE + "model: {kind: }", "model.kind:", "resnet, got nothing"),
+    "no network": (BASE + "model: {kind: }", "model.kind:", "python, got nothing"),
     "network for other samples": (
         *(DIGITS + "model: {kind: resnet}", "model.kind:"),
         "expected digits_cnn for digits, got 'resnet'",
@@ -159,6 +160,8 @@ def test_a_bad_kind_of_an_option_is_told_as_the_options(tmp_path, option, key):
         ("mini", Mini(), FullyConnected()),
         ("digits", Digits(), DigitsCNN()),
         ("cifar10", Cifar10(), ThesisCNN()),
+        ("folder", Folder(), PythonModel()),
+        ("arrays", Arrays(), PythonModel()),
     ],
 )
 def test_a_kind_has_sections_of_its_own(kind, data, model):
@@ -167,7 +170,7 @@ def test_a_kind_has_sections_of_its_own(kind, data, model):
 
 
 def test_every_kind_is_here():
-    assert (Mini, Digits, Cifar10) == DATA
+    assert (Mini, Digits, Cifar10, Folder, Arrays) == DATA
 
 
 def test_another_network_takes_its_own_defaults():

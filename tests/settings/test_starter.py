@@ -55,8 +55,11 @@ def test_the_first_variant_has_the_defaults(tmp_path, kind):
     assert init(path, "--data", kind).exit_code == 0
     config = load_config(path)
     assert config.first == settings_of(data={"kind": kind})
-    for command in config.first.data.beyond:
-        assert getattr(config, command) == REPETITIONS[command]()
+    beyond = config.first.data.beyond
+    given = {name: getattr(config, name) for name in REPETITIONS}
+    assert given == {
+        name: section() if name in beyond else None for name, section in REPETITIONS.items()
+    }
     bare = tmp_path / "bare.yaml"
     variants = yaml.safe_load(path.read_text(encoding="utf-8"))["variants"]
     bare.write_text(yaml.safe_dump({"name": "my", "data": {"kind": kind}, "variants": variants}))
@@ -181,5 +184,7 @@ def test_a_name_is_kept_where_it_can_be():
 
 
 def test_a_kind_that_is_not_there():
-    with pytest.raises(ConfigError, match="expected mini, digits or cifar10, got 'mnist'"):
+    with pytest.raises(
+        ConfigError, match="expected mini, digits, cifar10, folder or arrays, got 'mnist'"
+    ):
         starter_text("my.yaml", "mnist")

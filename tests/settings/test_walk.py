@@ -10,6 +10,7 @@ from mini_exp.settings.walk import Location, alternatives, keys, setting, walked
 from mini_exp.tasks.images.cifar10 import Cifar10
 from mini_exp.tasks.images.digits import Digits
 from mini_exp.tasks.mini.settings import Mini
+from mini_exp.tasks.own.settings import Arrays, Folder
 from tests.settings.experiment_files import settings_of
 
 
@@ -49,7 +50,10 @@ def test_the_value_of_a_rule_has_a_key():
 
 def test_alternatives_have_the_tags_of_a_union():
     fields = Settings.model_fields["data"].annotation, Choose.model_fields["flops"].annotation
-    assert alternatives(fields[0]) == {"mini": Mini, "digits": Digits, "cifar10": Cifar10}
+    assert alternatives(fields[0]) == {
+        **{"mini": Mini, "digits": Digits, "cifar10": Cifar10},
+        **{"folder": Folder, "arrays": Arrays},
+    }
     assert alternatives(fields[1]) == {"count": int, "share": float}
     assert alternatives(Covariance.model_fields["n_samples"].annotation) == {"": int}
 

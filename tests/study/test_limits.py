@@ -23,6 +23,7 @@ from tests.study.command import Study
     [
         ["--replicates", "0"],
         ["--replicates", "-3"],
+        ["--replicates", "1000000000000"],
         ["--replicates", "many"],
         ["--chunk", "7"],
         ["--chunk", "0"],

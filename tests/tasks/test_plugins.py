@@ -137,7 +137,7 @@ def test_it_has_the_defaults_of_images_and_the_first_network_that_fits(told):
 
 def test_a_refusal_names_it(told):
     assert told["refusals"]["huge"] == (
-        "--set: data.kind: expected mini, digits, cifar10, tiny or odd, got 'huge'"
+        "--set: data.kind: expected mini, digits, cifar10, folder, arrays, tiny or odd, got 'huge'"
     )
 
 

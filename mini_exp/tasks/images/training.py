@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -38,8 +38,9 @@ def training_epochs(
     learning_rate: float,
     augment: bool = False,
     half: bool = False,
+    loss_of: Callable[[Tensor, Tensor], Tensor] = functional.cross_entropy,
 ) -> Iterator[tuple[nn.Module, float]]:
-    """Minimise the mean cross-entropy with Adam; yield network and loss after every epoch.
+    """Minimise a mean loss with Adam; yield network and loss after every epoch.
 
     The learning rate falls to 0 along a half cosine over all steps.
 
@@ -49,9 +50,9 @@ def training_epochs(
         Not changed: a copy is trained, and yielded again and again, with the mean loss of the
         epoch's batches.
     x : (n, channels, height, width) float32 tensor
-        Standardised images, on the network's device.
+        Standardised images, on the network's device; without ``augment`` any (n, …).
     y : (n,) int64 tensor
-        Classes.
+        Classes, or what ``loss_of`` takes.
     rng : numpy.random.Generator
         Orders and crops; dropout follows PyTorch's own generator, see ``seeded``.
     epochs, batch_size, learning_rate
@@ -59,14 +60,18 @@ def training_epochs(
         Mirror half of the images and shift all by up to 4 pixels (not for digits).
     half : bool
         Multiply in bfloat16 (autocast), keep the weights in float32.
+    loss_of : function
+        Of outputs and y, the mean over samples: the cross-entropy.
 
     Raises
     ------
     TrainingError
         If the loss is no longer finite.
     """
-    network = copy.deepcopy(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    x = x.contiguous(memory_format=torch.channels_last)
+    network = copy.deepcopy(network)
+    if x.ndim == 4:  # convolutions are faster with the channels last
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        x = x.contiguous(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), learning_rate)
     n_batches = math.ceil(len(x) / batch_size)
     step, steps = 0, epochs * n_batches
@@ -80,7 +85,7 @@ def training_epochs(
                 group["lr"] = learning_rate * (1 + math.cos(math.pi * step / steps)) / 2
             step += 1
             with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
-                loss = functional.cross_entropy(network(batch), y[index])
+                loss = loss_of(network(batch), y[index])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

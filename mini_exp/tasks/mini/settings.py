@@ -31,7 +31,7 @@ class Mini(DataSection):
     n_train: Positive = Field(100, description="training samples")
     n_test: Positive = Field(100, description="test samples; the published run had 99")
     n_population: Positive = Field(100_000, description="draws that stand for the population")
-    epsilon: float = Field(0.1, ge=0, description="ε: covariance of two coordinates of T")
+    epsilon: float = Field(0.1, ge=0, le=1e100, description="ε: covariance of two coordinates of T")
     labels: Literal["thesis", "swapped"] = Field(
         "thesis", description="1 where X̄ ≥ −0.6 (4.3.1), or swapped as in the author's code"
     )
