@@ -125,7 +125,10 @@ class Experiment:
             from mini_exp.tasks.exporting import check_packages
 
             check_packages(self.config.first.export)
-        snapshot = self._look()
+        try:
+            snapshot = self._look()
+        except ArtifactError:  # which the steps, that want to write there, tell better
+            return
         checked: set[str] = set()
         for job in jobs:
             if job.variant and (force or snapshot.state(job).state != "fresh"):

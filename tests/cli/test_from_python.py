@@ -80,6 +80,7 @@ def test_where_signals_cannot_be_awaited_they_stay_as_they_are(monkeypatch):
 
 def test_the_public_functions_show_in_dir():
     public = {"prune", "save_pruned", "load_pruned", "load_results"}
+    public |= {"Recovery", "agreement_of_decisions"}
     assert public <= set(dir(mini_exp))
     assert public == set(mini_exp.__all__)
     assert all(callable(getattr(mini_exp, name)) for name in public)

@@ -209,7 +209,8 @@ def test_a_missing_package_names_the_line_that_brings_it(before, monkeypatch):
 @pytest.mark.parametrize("number", ["0", "-1"])
 def test_there_is_at_least_one_replicate(before, number):
     code, line = refused(before, "--replicates", number)
-    assert (code, line) == (2, f"mini-exp: --replicates: expected at least 1, got {number}")
+    expected = f"--replicates: expected at least 1 and at most 1000000000, got {number}"
+    assert (code, line) == (2, f"mini-exp: {expected}")
 
 
 def test_a_width_narrows_the_first_layer(before):
