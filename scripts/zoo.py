@@ -55,8 +55,8 @@ weights set to zero. *Agreement* is what `prune` measures, *difference* what the
 float32, sliced weights). *Refused*: an error that names the reason. *Broken*: another error, other
 shapes or no training step. *Wrong*: other outputs. *Stopped*: over the limits of time or memory, or
 not built. MACs are the multiply-accumulates of a pass. Torch-Pruning *works* where the pruned
-network gives the same shapes; that it does not train is a remark. Without a result: not run with this
-version.
+network gives the same shapes; that it does not train is a remark. Without a result:
+not run with this version.
 """
 
 
