@@ -13,7 +13,7 @@ from mini_exp.diagnostics.evidence import Evidence
 from mini_exp.diagnostics.figures import alignment, first_width, information, loss_split
 from mini_exp.diagnostics.rows import COLUMNS
 from mini_exp.diagnostics.statements import all_statements
-from mini_exp.diagnostics.statements.statement import Statement
+from mini_exp.diagnostics.statements.statement import ALL, Statement
 from mini_exp.diagnostics.summary import interventions_table, stages_table
 from mini_exp.experiment.formats import table
 from mini_exp.report import document, drawing
@@ -125,7 +125,8 @@ def _text(evidence: Sequence[Evidence], statements: Sequence[Statement]) -> str:
 
 
 def verdicts_table(variants: Sequence[str], statements: Sequence[Sequence[Statement]]) -> str:
-    """A row per statement, linked to its evidence; a column per variant."""
+    """A row per statement, linked to its evidence; a column per variant, and one for all."""
+    columns = [*variants, ALL]
     cells = []
     for of_all in statements:
         one = of_all[0]
@@ -137,7 +138,7 @@ def verdicts_table(variants: Sequence[str], statements: Sequence[Sequence[Statem
                 one.statement,
                 one.place,
                 one.sort,
-                *(verdicts.get(variant, "") for variant in variants),
+                *(verdicts.get(column, "") for column in columns),
             ]
         )
-    return markdown(["", "Statement", "Where", "Sort", *variants], cells, 4 + len(variants))
+    return markdown(["", "Statement", "Where", "Sort", *columns], cells, 4 + len(columns))
