@@ -44,11 +44,6 @@ def barcodes(points: Floats, dimensions: int = 1) -> list[Floats]:
     References
     ----------
     Sørby (2019), section 2.3; Zomorodian and Carlsson (2005); Bauer (2021), Ripser.
-
-    Examples
-    --------
-    >>> [bars.tolist() for bars in barcodes(np.array([[0.0], [1.0], [3.0]]), 0)]
-    [[[0.0, 1.0], [0.0, 2.0], [0.0, inf]]]
     """
     import ripser
 
