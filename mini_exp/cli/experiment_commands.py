@@ -185,7 +185,7 @@ def diagnose(
 
     if replicates is None and experiment.config.diagnose is not None:
         replicates = experiment.config.diagnose.replicates
-    experiment.require("diagnose", [job for job in jobs_of(experiment.config) if job.variant])
+    jobs = [job for job in jobs_of(experiment.config) if job.variant]
     with named("diagnose"):
         run_diagnose(
             experiment.config,
@@ -195,6 +195,7 @@ def diagnose(
             scheduler,
             invocation.say,
             has_viewer(invocation.quiet),
+            lambda: experiment.require("diagnose", jobs),
         )
     with invocation.shown(experiment):
         experiment.run_command("report")

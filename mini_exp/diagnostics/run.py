@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ def run_diagnose(
     scheduler: str | None,
     say: Say,
     bar: bool,
+    require: Callable[[], None],
 ) -> None:
     """Look at a finished run, and at replicates, and write tables, figures and verdicts.
 
@@ -55,6 +56,8 @@ def run_diagnose(
         At least 1; None: the run alone.
     workers, scheduler, say, bar
         As in ``run_study``.
+    require : callable
+        Refuses a run that is not fresh; called once what was asked is known to make sense.
 
     Raises
     ------
@@ -76,6 +79,7 @@ def run_diagnose(
     if replicates is not None:
         check_numbers(replicates, BLOCK, workers)
         spread.check_here(check)
+    require()
     folder = directory / "diagnose"
     with locked(directory):
         rows = {"run": measured_run(config, diagnose, directory, instruments, say), **_no_rows()}
