@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -11,16 +12,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from filelock import FileLock
 
 from mini_exp.cli import main
 from tests.blank_figures import leave_out_drawing
 from tests.digits import digits_file
 
 ROOT = Path(__file__).parent.parent
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -118,14 +122,31 @@ def interruptible() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], T]) -> T:
+    """What ``make`` gives and writes to a folder, made by one of pytest's processes for all."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    made = folder / "made.pickle"
+    with FileLock(f"{folder}.lock"):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            made.write_bytes(pickle.dumps(make(folder)))
+        result: T = pickle.loads(made.read_bytes())
+        return result
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """MiniModel, drawn in full. Only to be looked at: every test shares it."""
-    folder = tmp_path_factory.mktemp("tiny")
-    project = Project(experiment_file(folder / "tiny.yaml"), folder / "results")
-    result = project("run")
-    assert result.exit_code == 0, result.output
-    return project
+
+    def make(folder: Path) -> Project:
+        project = Project(experiment_file(folder / "tiny.yaml"), folder / "results")
+        result = project("run")
+        assert result.exit_code == 0, result.output
+        return project
+
+    return once(tmp_path_factory, "tiny", make)
 
 
 @pytest.fixture(scope="session")
@@ -156,11 +177,14 @@ def small(small_finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.fixture(scope="session")
 def compared_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Digits with a comparison, drawn in full. Only to be looked at."""
-    folder = tmp_path_factory.mktemp("compared")
-    project = Project(digits_file(folder / "small_digits.yaml"), folder / "results")
-    result = project("compare")
-    assert result.exit_code == 0, result.output
-    return project
+
+    def make(folder: Path) -> Project:
+        project = Project(digits_file(folder / "small_digits.yaml"), folder / "results")
+        result = project("compare")
+        assert result.exit_code == 0, result.output
+        return project
+
+    return once(tmp_path_factory, "compared", make)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ SETTINGS = {
     "train": {"epochs": 2},
     "covariance": {"n_samples": 60, "batch_size": 25},
     "width": {"rho": {"start": 1, "stop": 10, "num": 3}},
+    "compress": {"recover": {"steps": 3}},
     "finetune": {"epochs": 1},
     "variants": {
         "half": {"width": {"choose": {"keep": 0.5}}},

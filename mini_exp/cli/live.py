@@ -45,9 +45,9 @@ class LiveRun:
         self._running = None
         self._console.print(line, soft_wrap=True)
 
-    def watch(self, variant: str, step: str) -> _Running:
+    def watch(self, variant: str, step: str, counts: str) -> _Running:
         """Show a step as running, until the next line."""
-        self._running = _Running(variant, step)
+        self._running = _Running(variant, step, counts)
         return self._running
 
     def _shown(self) -> RenderableType:
@@ -55,10 +55,11 @@ class LiveRun:
 
 
 class _Running:
-    """The step that is running; called after every epoch, if it trains."""
+    """The step that is running; called after every epoch, if it counts any."""
 
-    def __init__(self, variant: str, step: str) -> None:
+    def __init__(self, variant: str, step: str, counts: str) -> None:
         self._names = (variant, step)
+        self._counts = counts
         self._since = time.monotonic()
         self._epoch: tuple[int, int, float] | None = None
 
@@ -76,7 +77,7 @@ class _Running:
             epoch, epochs, loss = self._epoch
             left = round(seconds / epoch * (epochs - epoch))
             done = f"{epoch:{len(str(epochs))}}/{epochs}"
-            numbers = f"epoch {done}  loss {loss:.3f}  {left // 60}:{left % 60:02} left"
+            numbers = f"{self._counts} {done}  loss {loss:.3f}  {left // 60}:{left % 60:02} left"
             aligned = options.max_width >= NARROW
             line.append(f"{variant:16} {step:8}  " if aligned else f"{variant} {step}  ")
             room = min(options.max_width - len(line) - len(numbers) - 2, LONGEST_BAR)

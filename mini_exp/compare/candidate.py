@@ -5,15 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+import numpy as np
 from torch import Tensor, nn
 
-from mini_exp.compare.pruners.pruner import Method, NetworkPruner, RankingPruner
+from mini_exp.compare.pruners.pruner import BudgetPruner, Method, NetworkPruner, RankingPruner
 from mini_exp.pruning.compression import Compression, compressed_network
+from mini_exp.pruning.costs import Unit
 from mini_exp.pruning.graph import ChannelGraph
 from mini_exp.pruning.recipe import GroupMoments, group_moments, prunable_graph
 from mini_exp.pruning.selection import GroupPath, first_channels
 from mini_exp.spectral import Integers
+
+if TYPE_CHECKING:
+    from mini_exp.compare.width_sets import WidthSet
 
 
 @dataclass
@@ -66,11 +72,25 @@ class Candidate:
             self._rankings[pruner] = paths, time.perf_counter() - started
         return self._rankings[pruner]
 
-    def pruned(self, method: Method, widths: Integers) -> tuple[nn.Module, float]:
-        """The network with these widths (G,), and the seconds from network to smaller network."""
+    def takes(self, method: Method) -> bool:
+        """Whether a method can prune the network."""
         pruner = method.pruner
+        return not isinstance(pruner, NetworkPruner) or pruner.applies(self)
+
+    def widths_of(self, network: nn.Module) -> Integers:
+        """Channels of every group that a pruned copy has left: (G,)."""
+        rows = [network.get_parameter(group.writers[0]) for group in self.graph.groups]
+        return np.array([len(weight) for weight in rows], dtype=np.int64)
+
+    def pruned(self, method: Method, width_set: WidthSet) -> tuple[nn.Module, float]:
+        """The network with these widths, and the seconds from network to smaller network."""
+        pruner, widths = method.pruner, width_set.widths
+        started = time.perf_counter()
+        if isinstance(pruner, BudgetPruner):
+            unit: Unit = "parameters" if width_set.rule == "parameters" else "flops"
+            smaller = pruner.pruned(self, unit, width_set.share)
+            return smaller, time.perf_counter() - started
         if isinstance(pruner, NetworkPruner):
-            started = time.perf_counter()
             smaller = pruner.pruned(self, widths)
             return smaller, time.perf_counter() - started
         paths, seconds = self.ranking(pruner)

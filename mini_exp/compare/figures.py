@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from mini_exp.compare.labels import method_label
+from mini_exp.compare.labels import TITLES, method_label
 from mini_exp.compare.pruners.random_units import RANDOM_UNITS
 from mini_exp.compare.rows import ORIGINAL, SCRATCH
 from mini_exp.compare.tables import POINTS, main_rows, other_methods
@@ -26,22 +26,22 @@ from mini_exp.report.drawing import (
 )
 
 BESIDE = 1.02  # between two methods, so that none hides another
-TITLES = {"pruned": "right after pruning", "finetuned": "after fine-tuning"}
 
 
 def accuracy_figure(summary: pd.DataFrame, theta: float) -> Figure:
-    """Test accuracy over parameters, right after pruning and after fine-tuning.
+    """Test accuracy over multiply-accumulates: a panel per stage.
 
     Lines join equal shares of every group, the methods a little beside each other; stars are the
     best widths for a budget, with spectral pruning at this θ and reconstruction. Bars are the
     intervals of the mean over networks.
     """
     with style():
-        figure, axes = blank(PAGE, 3.6, 1, 2)
+        stages = [stage for stage in TITLES if f"{stage}_test" in summary]
+        figure, axes = blank(PAGE, 3.6, 1, len(stages))
         lines = dict(_lines(summary, theta))
         original = summary[summary["method"] == ORIGINAL].iloc[0]
         best = main_rows(summary[summary["exact"]], theta)
-        for ax, (stage, title) in zip(axes[0], TITLES.items(), strict=True):
+        for ax, stage in zip(axes[0], stages, strict=True):
             for i, (label, rows) in enumerate(lines.items()):
                 even = rows[rows["rule"] == "keep"].dropna(subset=[f"{stage}_test"])
                 look = _look(i)
@@ -52,15 +52,17 @@ def accuracy_figure(summary: pd.DataFrame, theta: float) -> Figure:
             unpruned = POINTS * original["pruned_test"]
             ax.axhline(unpruned, color="0.5", linewidth=0.8, zorder=0, label="unpruned")
             ax.set_xscale("log")
+            ax.margins(x=0.12)
             ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             ax.xaxis.set_minor_formatter(NullFormatter())
             ax.xaxis.set_major_formatter(EngFormatter())
-            ax.set_xlabel("parameters")
-            ax.set_title(title)
+            ax.set_xlabel("multiply-accumulates")
+            ax.set_title(TITLES[stage])
             ax.set_ylim(0, 100)
         axes[0, 0].set_ylabel("test accuracy (%)")
-        axes[0, 1].tick_params(labelleft=False)
-        height = legend_above(figure, axes[0, 1])
+        for ax in axes[0, 1:]:
+            ax.tick_params(labelleft=False)
+        height = legend_above(figure, axes[0, -1])
         arranged(figure, top=height + 0.2, across=0.15)
     return figure
 
@@ -91,4 +93,4 @@ def _look(i: int) -> dict[str, Any]:
 def _bars(ax: Axes, rows: pd.DataFrame, stage: str, beside: float, **look: Any) -> None:
     """Accuracies with their intervals, in percent."""
     accuracy, half = rows[f"{stage}_test"], rows[f"{stage}_test_half"]
-    ax.errorbar(beside * rows["parameters"], POINTS * accuracy, POINTS * half, capsize=2, **look)
+    ax.errorbar(beside * rows["flops"], POINTS * accuracy, POINTS * half, capsize=2, **look)

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import math
 
+TITLES = {
+    "pruned": "right after pruning",
+    "recovered": "recovered",
+    "finetuned": "fine-tuned",
+}
+"""Stages in words, in order."""
+
 
 def widths_label(rule: str, share: float, exact: bool) -> str:
     """A row's columns ``rule``, ``share`` and ``exact``.

@@ -11,6 +11,7 @@ from mini_exp.compare import figures, page, tables
 from mini_exp.compare.labels import method_label, widths_label
 from mini_exp.compare.networks import network_rows, thetas
 from mini_exp.compare.rows import Row, csv_bytes, frame_of, read_rows
+from mini_exp.compare.training import TrainedNetworks
 from mini_exp.errors import ConfigError
 from mini_exp.experiment import formats
 from mini_exp.experiment.code import code_hashes
@@ -33,8 +34,9 @@ DATASET = "dataset.npz"
 def run_compare(config: Config, directory: Path, force: bool, say: Say) -> None:
     """Compare on every network that is not done yet, then write the tables and the figure.
 
-    Uses the data, network, training and calibration of the first variant; a finished network's
-    rows are kept in ``compare/networks``, so an interrupted comparison goes on with the next one.
+    Uses the data, network, training, calibration and recovery of the first variant. Trained
+    networks are kept in ``compare/trained`` and a finished one's rows in ``compare/networks``, so
+    an interrupted comparison goes on with the next one.
 
     Parameters
     ----------
@@ -58,22 +60,28 @@ def run_compare(config: Config, directory: Path, force: bool, say: Say) -> None:
         data_step = f"{variant}/{settings.data.data_step}"
         expected = read_manifest(directory).steps[data_step].outputs[DATASET]
         samples: Samples = formats.read(directory / variant / DATASET, expected, "samples")
+        keys = {"ridge", "recover"}
         made_for = {
             "settings": settings.model_dump(mode="json", exclude={"width", "compress"}),
-            "ridge": settings.compress.ridge,
+            "losses": settings.width.losses,
+            "compress": settings.compress.model_dump(mode="json", include=keys),
             "compare": compare.model_dump(mode="json", include={"keep", "parameters", "flops"}),
             "theta": thetas(compare, settings),
             "images": expected,
             "code": code_hashes("mini_exp.compare.networks", type(settings.model).__module__),
         }
         ledger = Ledger(folder / "networks", made_for, force)
+        trained = TrainedNetworks(folder / "trained", settings, samples, expected, force)
         for replicate in range(compare.networks):
             which = f"compare: network {replicate + 1} of {compare.networks}"
             if ledger.has(_part(replicate)):
                 say(f"{which}: there, skipped")
                 continue
+            if not trained.has(replicate):
+                say(f"{which}: trains for {settings.train.epochs} epochs")
+            network = trained.network(replicate)
             rows = []
-            for row in network_rows(compare, settings, samples, replicate):
+            for row in network_rows(compare, settings, samples, network, replicate):
                 rows.append(row)
                 say(f"{which}: {_progress(row)}")
             ledger.add(_part(replicate), csv_bytes(frame_of(rows)))
@@ -108,17 +116,19 @@ def compare_pages(
     compare: Compare, settings: Settings, samples: Samples, rows: pd.DataFrame
 ) -> dict[str, bytes]:
     """Every table, text and figure of ``compare/``, from the rows of all networks."""
-    theta = settings.select.theta
+    theta = settings.number_of_theta()
     summary = tables.summary_table(rows, compare.confidence)
     differences = tables.differences_table(rows, theta, compare.confidence)
     budgets = tables.budgets_table(rows, theta, compare.confidence)
+    certificates = tables.certificates_table(rows, theta, compare.confidence)
     short = page.differences_markdown(compare, settings, samples, differences)
-    text = page.compare_markdown(compare, settings, samples, summary, short, budgets)
+    text = page.compare_markdown(compare, settings, samples, summary, short, budgets, certificates)
     return {
         "networks.csv": csv_bytes(rows),
         "summary.csv": csv_bytes(summary),
         "differences.csv": csv_bytes(differences),
         "budgets.csv": csv_bytes(budgets),
+        "certificates.csv": csv_bytes(certificates),
         "differences.md": short.encode(),
         "compare.md": text.encode(),
         **figure_files({"figures/accuracy": figures.accuracy_figure(summary, theta)}),

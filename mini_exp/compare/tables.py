@@ -7,13 +7,20 @@ import pandas as pd
 
 from mini_exp.compare.pruners.spectral import NAME as SPECTRAL
 from mini_exp.compare.rows import METHOD, ORIGINAL, SCRATCH, WIDTHS
+from mini_exp.pruning.fidelity import upper_bound
 from mini_exp.report.intervals import t_interval
 from mini_exp.spectral import Floats
 
-STAGES = ("pruned", "finetuned")
+STAGES = ("pruned", "recovered", "finetuned")
 SPLITS = ("validation", "test")
-MEASURES = ("parameters", "flops", "latency_ms", "pruning_seconds")
+MEASURES = ("parameters", "flops", "latency_ms", "pruning_seconds", "recovery_seconds")
 POINTS = 100  # percentage points of an accuracy
+
+
+def stages_of(frame: pd.DataFrame) -> list[str]:
+    """The stages that pruned networks were scored at, in order."""
+    present = set(frame["stage"])
+    return [stage for stage in STAGES if stage in present]
 
 
 def main_rows(frame: pd.DataFrame, theta: float, weights: str = "reconstruct") -> pd.DataFrame:
@@ -34,15 +41,16 @@ def summary_table(frame: pd.DataFrame, confidence: float) -> pd.DataFrame:
 
     Columns: ``rule``, ``share``, ``exact``, ``method``, ``theta``, ``weights``, ``gap`` (the
     largest), the means of ``parameters``, ``flops`` (multiply-accumulates per image),
-    ``latency_ms`` (100 images) and ``pruning_seconds``, and per stage and split the mean
-    ``<stage>_<split>`` accuracy and its half-width ``…_half``.
+    ``latency_ms`` (100 images), ``pruning_seconds`` and ``recovery_seconds``, and per stage and
+    split the mean ``<stage>_<split>`` accuracy and its half-width ``…_half``.
     """
+    every = stages_of(frame)
     rows = []
     for key, part in frame.groupby([*WIDTHS, *METHOD], sort=False, dropna=False):
         row = dict(zip([*WIDTHS, *METHOD], key, strict=True))
         row["gap"] = part["gap"].max()
         row |= {measure: part[measure].mean() for measure in MEASURES}
-        for stage in STAGES:
+        for stage in every:
             # The original stands where the others are pruned.
             stages = (stage, ORIGINAL) if stage == "pruned" else (stage,)
             scored = part[part["stage"].isin(stages)]
@@ -66,7 +74,7 @@ def differences_table(frame: pd.DataFrame, theta: float, confidence: float) -> p
     columns = [*WIDTHS, "theta", "stage", "other", "difference", "half"]
     rows = []
     for key, part in frame[frame["rule"] != "all"].groupby(WIDTHS, sort=False):
-        for stage in STAGES:
+        for stage in stages_of(frame):
             spectral = _accuracies(main_rows(part, theta), stage, "test")
             for other in other_methods(part):
                 theirs = _accuracies(part[part["method"] == other], stage, "test")
@@ -87,13 +95,37 @@ def budgets_table(frame: pd.DataFrame, theta: float, confidence: float) -> pd.Da
     budgets = main_rows(frame[frame["rule"].isin(["parameters", "flops"])], theta)
     rows = []
     for (rule, share), part in budgets.groupby(["rule", "share"], sort=False):
-        for stage in STAGES:
+        for stage in stages_of(frame):
             best = _accuracies(part[part["exact"]], stage, "validation")
             uniform = _accuracies(part[~part["exact"]], stage, "validation")
             interval = t_interval(POINTS * (best - uniform), confidence)
             which = (rule, share, theta, part["gap"].max(), stage)
             rows.append((*which, interval.estimate, interval.half_width))
     return pd.DataFrame(rows, columns=columns)
+
+
+def certificates_table(frame: pd.DataFrame, theta: float, confidence: float) -> pd.DataFrame:
+    """How much accuracy spectral pruning can have lost, known without labels, and how much it has.
+
+    One row per width set and stage, of one θ with reconstruction. Columns: ``rule``, ``share``,
+    ``exact``, ``theta``, ``stage``; means over the networks of ``disagreement`` (the share of
+    validation images that are decided otherwise), its upper ``bound`` at this confidence (Clopper
+    and Pearson) and ``lost``, the difference of test accuracies; ``networks`` and how many of them
+    ``held``: lost no more than their bound.
+    """
+    originals = frame[frame["stage"] == ORIGINAL].set_index("network")["test_accuracy"]
+    rows = []
+    for key, part in main_rows(frame, theta).groupby([*WIDTHS, "stage"], sort=False):
+        counts = zip(part["disagreements"], part["n_validation"], strict=True)
+        bound = np.array([upper_bound(count, n, confidence) for count, n in counts])
+        lost = originals[part["network"]].to_numpy() - part["test_accuracy"].to_numpy()
+        row = dict(zip([*WIDTHS, "stage"], key, strict=True))
+        row["theta"] = theta
+        row["disagreement"] = (part["disagreements"] / part["n_validation"]).mean()
+        row |= {"bound": bound.mean(), "lost": lost.mean()}
+        row |= {"networks": len(part), "held": int((lost <= bound).sum())}
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _accuracies(rows: pd.DataFrame, stage: str, split: str) -> Floats:

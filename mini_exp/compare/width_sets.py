@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from mini_exp.compare.candidate import Candidate
 from mini_exp.compare.pruners.pruner import Method
 from mini_exp.pruning.costs import Unit, network_costs
-from mini_exp.pruning.widths import spectral_losses, uniform_widths, widths_within
+from mini_exp.pruning.widths import uniform_widths, widths_within
 from mini_exp.settings.sections import Compare
-from mini_exp.spectral import Integers
+from mini_exp.spectral import Floats, Integers
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class WidthSet:
 
     Attributes
     ----------
-    rule : {"keep", "parameters", "flops"}
+    rule : {"all", "keep", "parameters", "flops"}
     share : float
         Of every group's channels, or of the network's cost.
     exact : bool
@@ -31,7 +32,7 @@ class WidthSet:
         How far from the best possible the best widths may be.
     """
 
-    rule: str
+    rule: Literal["all", "keep", "parameters", "flops"]
     share: float
     exact: bool
     widths: Integers
@@ -39,9 +40,17 @@ class WidthSet:
 
 
 def width_sets(
-    compare: Compare, candidate: Candidate, every: Sequence[Method], main: Sequence[Method]
+    compare: Compare,
+    losses: Mapping[str, Floats],
+    candidate: Candidate,
+    every: Sequence[Method],
+    main: Sequence[Method],
+    own: Sequence[Method] = (),
 ) -> list[tuple[WidthSet, Sequence[Method]]]:
     """Equal shares for every method; per budget the best widths and equal shares for the main ones.
+
+    The best widths are those of the width problem with these losses of every group; methods of
+    ``own`` choose theirs within the same budget.
 
     Raises
     ------
@@ -58,10 +67,9 @@ def width_sets(
     )
     for unit, shares in budgets:
         for share in dict.fromkeys(shares):
-            losses = spectral_losses(candidate.moments.eigenvalues)
             widths, gap = widths_within(candidate.network, candidate.graph, losses, unit, share)
             uniform = widest_uniform(candidate, unit, share)
-            sets.append((WidthSet(unit, share, True, widths, gap), main))
+            sets.append((WidthSet(unit, share, True, widths, gap), [*main, *own]))
             sets.append((WidthSet(unit, share, False, uniform), main))
     return sets
 

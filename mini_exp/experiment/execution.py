@@ -25,7 +25,7 @@ def execute(
     folder = snapshot.directory / job.variant
     takes = _per_variant if job.step.per_variant else _over_all
     inputs = takes(snapshot, job, fingerprint)
-    heard = {"on_epoch": on_epoch} if job.step.trains else {}
+    heard = {"on_epoch": on_epoch} if job.step.counts else {}
     where = f"{job.variant}: {job.name}" if job.variant else job.name
     # A ConfigError names the key, so the variant is enough.
     with named(where), named(job.variant or job.name, (ConfigError,)):

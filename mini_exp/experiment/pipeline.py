@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mini_exp.tasks.task import OnEpoch
 
 Say = Callable[[str], None]
-Watch = Callable[[str, str], "OnEpoch | None"]
+Watch = Callable[[str, str, str], "OnEpoch | None"]
 
 
 @dataclass
@@ -40,14 +40,14 @@ class Experiment:
     say : callable
         Receives one line per step.
     watch : callable
-        Told of a variant's step that begins; what it returns hears of every epoch, if the step
-        trains.
+        Told of a variant's step that begins and of what it counts; what it returns hears of every
+        epoch, if there are any.
     """
 
     config: Config
     results: Path
     say: Say = print
-    watch: Watch = lambda variant, step: None
+    watch: Watch = lambda variant, step, counts: None
 
     @property
     def directory(self) -> Path:
@@ -162,7 +162,7 @@ class Experiment:
         if twin is not None:
             written = copy_twin(snapshot, job, twin)
         else:
-            on_epoch = self.watch(job.variant, job.name)
+            on_epoch = self.watch(job.variant, job.name, job.step.counts)
             written = execute(snapshot, job, fingerprint, on_epoch)
         seconds = time.perf_counter() - started
         self._record(snapshot, job, fingerprint, written, seconds)

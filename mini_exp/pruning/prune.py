@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -13,21 +13,18 @@ from mini_exp.errors import ConfigError, DomainError, MiniExpError, NetworkError
 from mini_exp.pruning.calibration import Batches, repeatable
 from mini_exp.pruning.compression import Compression, compressed_network
 from mini_exp.pruning.constraints import Attention
-from mini_exp.pruning.fidelity import Fidelity, split_samples
 from mini_exp.pruning.measured_losses import measured_losses
 from mini_exp.pruning.recipe import (
     prunable_graph,
+    pruned_at,
     second_moments,
     selected_channels,
     warn_of_few_samples,
 )
-from mini_exp.pruning.recovery import Recovery, recovered_network
+from mini_exp.pruning.recovery import Recovery, recovered_network, reduced_readers
 from mini_exp.pruning.selection import GroupPath, Selection
 from mini_exp.pruning.widths import WidthRule, is_number
 from mini_exp.spectral import Floats
-
-THETAS = (0.5, 1.0)
-"""What theta="auto" tries."""
 
 
 def prune(
@@ -203,26 +200,12 @@ def prune(
             smaller, error = compressed_network(network, selection, tensors, batches, compression)
             return smaller, replace(selection, agreement=error)
 
-        if theta == "auto":
-            smaller, selection = nearest(network, map(pruned, THETAS), batches)
-        else:
-            smaller, selection = pruned(theta)
+        smaller, selection = pruned_at(theta, pruned, network, batches)
         warn_of_few_samples(selection, tensors)
         selection = replace(selection, layers=graph.layers, frozen=graph.frozen)
         if recover:
             recovery = recover if isinstance(recover, Recovery) else Recovery()
-            smaller, done = recovered_network(smaller, network, selection, batches, recovery)
+            readers = reduced_readers(graph.groups, selection.widths.values())
+            smaller, done = recovered_network(smaller, network, readers, batches, recovery)
             selection = replace(selection, recovered=done)
         return smaller, selection
-
-
-def nearest(
-    network: nn.Module, candidates: Iterable[tuple[nn.Module, Selection]], batches: Batches
-) -> tuple[nn.Module, Selection]:
-    """The candidate with the outputs nearest to the network's, on the held-out samples."""
-    _, held_out = split_samples(network, batches, working=False)
-    if not held_out:
-        raise DomainError("theta: expected samples to judge 'auto' by, got too few")
-    fidelity = Fidelity(network, held_out)
-    every = range(len(held_out))
-    return min(candidates, key=lambda candidate: fidelity.mean(candidate[0], every))

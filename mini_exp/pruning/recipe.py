@@ -9,12 +9,14 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import Literal
 
 from torch import nn
 
 from mini_exp.errors import ConfigError, DomainError
 from mini_exp.pruning.calibration import Batches, small_example
 from mini_exp.pruning.constraints import Attention
+from mini_exp.pruning.fidelity import Fidelity, split_samples
 from mini_exp.pruning.graph import ChannelGraph
 from mini_exp.pruning.moments import TensorMoments, group_second_moment, reader_moments
 from mini_exp.pruning.paths import greedy_group_path
@@ -25,6 +27,9 @@ from mini_exp.pruning.widths import WidthRule, chosen_widths, spectral_losses
 from mini_exp.spectral import Floats, Integers
 from mini_exp.spectral.exhaustive import Scope
 from mini_exp.spectral.second_moment import Scale, descending_eigenvalues, spectrum
+
+THETAS = (0.5, 1.0)
+"""What "auto" tries."""
 
 
 @dataclass(frozen=True)
@@ -197,14 +202,40 @@ def selected_channels(
     widths, gap = chosen_widths(rule, network, graph, losses, paths, intercept)
     if not paths:
         paths = greedy_paths(network, graph, sigma, theta, widths=widths)
-    if rule.has_budget and measured:
-        paths = [path.first(width) for path, width in zip(paths, widths.tolist(), strict=True)]
+    if not (rule.has_budget and measured):
+        return first_channels(paths, widths, rescale_dropout, gap)
+    paths = [path.first(width) for path, width in zip(paths, widths.tolist(), strict=True)]
     selection = first_channels(paths, widths, rescale_dropout, gap)
-    if rule.has_budget and measured:
-        pairs = zip(losses.values(), widths, strict=True)
-        predicted = sum(float(loss[width - 1]) for loss, width in pairs)
-        selection = replace(selection, predicted_loss=predicted)
-    return selection
+    return replace(selection, predicted_loss=loss_of_widths(losses, widths))
+
+
+def loss_of_widths(losses: Mapping[str, Floats], widths: Integers) -> float:
+    """The sum over the groups of what each loses alone."""
+    pairs = zip(losses.values(), widths, strict=True)
+    return sum(float(loss[width - 1]) for loss, width in pairs)
+
+
+def pruned_at(
+    theta: float | Literal["auto"],
+    pruned: Callable[[float], tuple[nn.Module, Selection]],
+    network: nn.Module,
+    batches: Batches,
+) -> tuple[nn.Module, Selection]:
+    """What pruning at θ gives; "auto" is the θ with the outputs nearest on held-out samples.
+
+    Raises
+    ------
+    DomainError
+        If there are too few samples to judge by.
+    """
+    if theta != "auto":
+        return pruned(theta)
+    _, held_out = split_samples(network, batches, working=False)
+    if not held_out:
+        raise DomainError("theta: expected samples to judge 'auto' by, got too few")
+    fidelity = Fidelity(network, held_out)
+    every = range(len(held_out))
+    return min(map(pruned, THETAS), key=lambda candidate: fidelity.mean(candidate[0], every))
 
 
 def warn_of_few_samples(selection: Selection, tensors: Mapping[str, TensorMoments]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from mini_exp.errors import DomainError, NetworkError
 from mini_exp.pruning.calibration import Batches, eval_mode
 from mini_exp.pruning.fidelity import Fidelity, split_samples
-from mini_exp.pruning.selection import Recovered, Selection
+from mini_exp.pruning.graph import Group, Reader
+from mini_exp.pruning.selection import Recovered
 from mini_exp.pruning.surgery import owner
 
-RATES = (0.01, 0.03)
+RATES = {"kl": (0.01, 0.03), "squared error": (0.001, 0.01)}
 """Steps as shares of a tensor's root mean square: the larger one where much is lost."""
 LEAST_SIZE = 0.01
 """A tensor of zeros moves as one of this root mean square."""
@@ -65,9 +66,10 @@ class Recovery:
 def recovered_network(
     smaller: nn.Module,
     original: nn.Module,
-    selection: Selection,
+    readers: Iterable[Reader],
     batches: Batches,
     recovery: Recovery,
+    on_check: Callable[[int, int, float], None] | None = None,
 ) -> tuple[nn.Module, Recovered]:
     """A copy of the smaller network whose outputs are nearer to the original's.
 
@@ -79,11 +81,13 @@ def recovered_network(
     ----------
     smaller, original : nn.Module
         h and f; neither is changed.
-    selection : Selection
-        What was kept.
+    readers : iterable of Reader
+        Layers that read what has become smaller.
     batches : iterable or function
         Samples, read into memory; a tenth is held out.
     recovery : Recovery
+    on_check : callable, optional
+        Receives how many steps are done, of how many, and the best held-out loss.
 
     Raises
     ------
@@ -106,10 +110,11 @@ def recovered_network(
     before = fidelity.mean(smaller, judges)
     n = sum(example.n_samples for example in held_out)
     best, result = _state(smaller), Recovered(fidelity.name, before, before, 0.0, 0, n)
-    for rate in RATES if recovery.steps else ():
+    rates = RATES["kl" if "kl" in fidelity.divergences else "squared error"]
+    for turn, rate in enumerate(rates if recovery.steps else ()):
         network = copy.deepcopy(smaller)
         order = _order(train, recovery)
-        weights = _weights(network, selection, recovery.over)
+        weights = _weights(network, None if recovery.over == "all" else readers)
         with _trainable(weights), eval_mode(network), torch.enable_grad():
             optimizer, schedule = _adam(weights, rate, recovery.steps)
             for step, i in enumerate(order, start=1):
@@ -125,9 +130,18 @@ def recovered_network(
                     if after < result.after:
                         result = Recovered(fidelity.name, before, after, rate, step, n)
                         best = _state(network)
+                    if on_check:
+                        done = turn * recovery.steps + step
+                        on_check(done, len(rates) * recovery.steps, result.after)
     recovered = copy.deepcopy(smaller)
     recovered.load_state_dict(best)
     return recovered, result
+
+
+def reduced_readers(groups: Sequence[Group], widths: Iterable[int]) -> list[Reader]:
+    """Layers that read a group of which fewer channels are left."""
+    pairs = zip(groups, widths, strict=True)
+    return [r for group, width in pairs if width < group.width for r in group.readers]
 
 
 def _state(network: nn.Module) -> dict[str, Tensor]:
@@ -143,17 +157,12 @@ def _order(train: Sequence[int], recovery: Recovery) -> list[int]:
     return order[: recovery.steps]
 
 
-def _weights(network: nn.Module, selection: Selection, over: str) -> list[Tensor]:
-    """What is trained, each tensor once."""
-    every: list[Tensor | None]
-    if over == "all":
-        every = list(network.parameters())
-    else:
-        every = []
-        for kept in selection.groups:
-            for reader in kept.group.readers if kept.width < kept.group.width else ():
-                module, attribute = owner(network, reader.weight)
-                every += [getattr(module, attribute), getattr(module, "bias", None)]
+def _weights(network: nn.Module, readers: Iterable[Reader] | None) -> list[Tensor]:
+    """What is trained, each tensor once: all, or the weights and biases of readers."""
+    every: list[Tensor | None] = list(network.parameters()) if readers is None else []
+    for reader in readers or ():
+        module, attribute = owner(network, reader.weight)
+        every += [getattr(module, attribute), getattr(module, "bias", None)]
     unique = {id(x): x for x in every if isinstance(x, nn.Parameter) and x.is_floating_point()}
     return list(unique.values())
 

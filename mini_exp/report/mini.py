@@ -120,7 +120,7 @@ def variant_figures(settings: Settings, files: Mapping[str, Any]) -> dict[str, F
         "dataset": dataset_figures.dataset_figure(files["dataset.npz"]),
         "loss": history_figures.loss_figure(files["history.csv"], loss),
         "selection": selection_figures.selection_figure(
-            files["selection.json"], settings.select.theta
+            files["selection.json"], settings.number_of_theta()
         ),
     }
     for layer in range(len(moments.groups.sigma)):

@@ -11,7 +11,13 @@ from mini_exp.results.result_files import ResultFiles
 if TYPE_CHECKING:
     import pandas as pd
 
-COMPARISON = ("networks.csv", "summary.csv", "differences.csv", "budgets.csv")
+COMPARISON = (
+    "networks.csv",
+    "summary.csv",
+    "differences.csv",
+    "budgets.csv",
+    "certificates.csv",
+)
 
 
 @dataclass(frozen=True)
@@ -43,3 +49,8 @@ class Comparison:
     def budgets(self) -> pd.DataFrame:
         """``budgets.csv``: the best widths against uniform ones within the same budget."""
         return self._files.frame("budgets.csv")
+
+    @cached_property
+    def certificates(self) -> pd.DataFrame:
+        """``certificates.csv``: what can have been lost, known without labels, and what was."""
+        return self._files.frame("certificates.csv")

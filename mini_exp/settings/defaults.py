@@ -22,9 +22,24 @@ DIFFERENT: dict[str, tuple[Any, Any, Any]] = {
     "width.regularizer": ("square", "abs", "abs"),
     "width.boundary": ("parameters", "output", "hidden"),
     "width.choose": ([8, 3, 3], {"keep": 0.5}, {"keep": 0.5}),
+    "width.losses": ("spectral", "measured", "measured"),
     "compress.ridge": (0.0, 1e-6, 1e-6),
     "finetune.epochs": (200, 3, 3),
 }
+NARROWER: dict[type[DataSection], dict[str, dict[str, Any]]] = {
+    Mini: {  # a stack of networks, trained by our own gradient
+        "train.epochs": {"minimum": 1},
+        "finetune.epochs": {"minimum": 1},
+        "train.augment": {"const": False},
+        "finetune.augment": {"const": False},
+        "train.precision": {"const": "full"},
+        "finetune.precision": {"const": "full"},
+        "width.losses": {"const": "spectral"},
+        "select.theta": {"type": "number"},
+        "compress.recover.steps": {"const": 0},
+    }
+}
+"""What a task refuses of values that others take, as JSON Schema; ``Settings`` says why."""
 
 
 def data_class(given: Mapping[str, Any]) -> type[DataSection] | None:

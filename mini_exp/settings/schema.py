@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from mini_exp.settings.config import NAME, REPETITIONS, RESERVED, VARIANT
-from mini_exp.settings.defaults import different_defaults
+from mini_exp.settings.defaults import NARROWER, different_defaults
 from mini_exp.settings.settings import Settings
 from mini_exp.tasks import DATA, MODELS
 from mini_exp.tasks.section import DataSection, kind_of
@@ -95,11 +95,17 @@ def _by_task() -> list[dict[str, Any]]:
 def _of_task(kinds: Sequence[type[DataSection]]) -> dict[str, Any]:
     """What holds of a file on such data: its sections of data and networks, and its defaults."""
     models = [model for model in MODELS if any(model.fits(data) for data in kinds)]
-    settings = {
+    settings: dict[str, Any] = {
         "data": {"anyOf": [_reference(section.__name__) for section in kinds]},
         "model": {"anyOf": [_reference(section.__name__) for section in models]},
         **_annotated(different_defaults(kinds[0]))["properties"],
     }
+    for key, narrower in NARROWER.get(kinds[0], {}).items():
+        inside = settings
+        for section in key.split(".")[:-1]:
+            inside = inside.setdefault(section, {}).setdefault("properties", {})
+        name = key.rpartition(".")[2]
+        inside[name] = inside.get(name, {}) | narrower
     others = [key for key in REPETITIONS if key not in kinds[0].beyond]
     variants = {"additionalProperties": {"properties": settings}}
     return {"properties": {**settings, "variants": variants, **dict.fromkeys(others, False)}}

@@ -103,6 +103,9 @@ class Width(Section):
     )
     rho: Rho = Rho()
     choose: Choice = Field(description="explicit widths, or a rule")
+    losses: Literal["measured", "spectral"] = Field(
+        description="what a budget sums up: what the outputs lose, or λ (4.2.1)"
+    )
 
     @model_validator(mode="after")
     def _published_is_hidden(self) -> Width:
@@ -114,14 +117,41 @@ class Width(Section):
         return self
 
 
+def _spelling(value: Any) -> str:
+    return "word" if isinstance(value, str) and value.isalpha() else "number"
+
+
+Theta: TypeAlias = Annotated[
+    Annotated[float, Field(ge=0, le=1), Tag("number")] | Annotated[Literal["auto"], Tag("word")],
+    Discriminator(_spelling),
+]
+
+
 class Select(Section):
     """Greedy selection of units (4.1.7)."""
 
     scope: Literal["complement", "full"] = Field(
         "full", description="F: the units outside J with unit weight (published), or all units"
     )
-    theta: float = Field(0.5, ge=0, le=1, description="θ: 1 units alone, 0 what is read of them")
+    theta: Theta = Field(0.5, description="θ: 1 units alone, 0 what is read of them; auto: ½ or 1")
     tied: bool = Field(True, description="also channels tied by skip connections")
+
+
+class Recover(Section):
+    """The smaller network learns the original's outputs, without labels."""
+
+    steps: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
+        0, description="of Adam, on 100 samples each, at two rates (200, say); 0: none"
+    )
+    n_samples: Positive | None = Field(
+        None, description="training samples; null: those of covariance"
+    )
+    over: Literal["all", "readers"] = Field(
+        "all", description="all weights, or those that read what became smaller"
+    )
+    loss: Literal["auto", "kl", "squared error"] = Field(
+        "auto", description="of the outputs: kl for logits, squared error for others"
+    )
 
 
 class Compress(Section):
@@ -135,6 +165,11 @@ class Compress(Section):
     refit: bool = Field(False, description="solve for every weight over its patches")
     sequential: bool = Field(False, description="estimate from the network pruned so far")
     rescale_dropout: bool = Field(False, description="dropout times the kept share")
+    recover: Recover = Recover()
+
+    def of_weights(self) -> dict[str, Any]:
+        """How the weights are made: what ``pruning.compression.Compression`` takes."""
+        return self.model_dump(exclude={"rescale_dropout", "recover"})
 
     @model_validator(mode="after")
     def _slices_are_not_estimated(self) -> Compress:

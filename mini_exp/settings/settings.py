@@ -55,6 +55,18 @@ class Settings(Section):
     ) -> dict[str, Any]:
         return {key: value for key, value in handler(self).items() if value is not None}
 
+    def number_of_theta(self) -> float:
+        """θ where it has to be a number.
+
+        Raises
+        ------
+        ValueError
+        """
+        theta = self.select.theta
+        if isinstance(theta, str):
+            raise ValueError(f"select.theta: expected a number here, got {theta!r}")
+        return theta
+
     @model_validator(mode="before")
     @classmethod
     def _with_defaults(cls, given: Any) -> Any:
@@ -98,6 +110,19 @@ class Settings(Section):
                 raise ValueError(
                     f"{name}.precision: expected 'full' but on images, got {train.precision!r}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _repair_fits_data(self) -> Settings:
+        if isinstance(self.data, Mini):
+            if self.compress.recover.steps:
+                raise ValueError(
+                    "compress.recover.steps: expected 0 for mini, whose networks are a stack, got "
+                    f"{self.compress.recover.steps}"
+                )
+            if self.width.losses != "spectral":
+                raise ValueError("width.losses: expected 'spectral' for mini, got 'measured'")
+            self.number_of_theta()
         return self
 
     @model_validator(mode="after")

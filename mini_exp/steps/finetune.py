@@ -23,7 +23,7 @@ STEP = Step(
         "finetune_history.csv": "history",
         "evaluation.csv": "evaluations",
     },
-    trains=True,
+    counts="epoch",
     scores=True,
 )
 

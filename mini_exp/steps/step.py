@@ -20,8 +20,8 @@ class Step:
         Files of the steps before it.
     outputs : mapping from file to the format that writes it
         A module of ``experiment.formats``.
-    trains : bool
-        ``run`` takes ``on_epoch``, too.
+    counts : str
+        What it counts while it runs, if it does: ``run`` takes ``on_epoch``, too.
     scores : bool
         It reads ``data.scoring_keys``, too.
     per_variant : bool
@@ -33,6 +33,6 @@ class Step:
     settings: tuple[str, ...]
     inputs: tuple[str, ...]
     outputs: Mapping[str, str]
-    trains: bool = False
+    counts: str = ""
     scores: bool = False
     per_variant: bool = True

@@ -17,7 +17,7 @@ STEP = Step(
     settings=("seed", "device", "dtype", "model", "train"),
     inputs=("dataset.npz",),
     outputs={"original.safetensors": "state", "history.csv": "history"},
-    trains=True,
+    counts="epoch",
 )
 
 

@@ -104,12 +104,13 @@ class UnitPaths:
 def unit_paths(settings: Settings, networks: MiniModel, samples: Samples, first: int) -> UnitPaths:
     """The method as `mini-exp run` has it, up to the order of the units."""
     covariance, select = settings.covariance, settings.select
+    theta = settings.number_of_theta()
     batches = calibration_batches(networks, samples, covariance.n_samples, covariance.batch_size)
     graph = prunable_graph(networks, batches, select.tied)
     moments = group_moments(networks, graph, batches, covariance.scale)
     paths = [
-        with_losses(networks, path, moments.sigma[path.group.name], select.theta)
-        for path in greedy_paths(networks, graph, moments.sigma, select.theta, select.scope)
+        with_losses(networks, path, moments.sigma[path.group.name], theta)
+        for path in greedy_paths(networks, graph, moments.sigma, theta, select.scope)
     ]
     at_random = random_paths(settings, paths, first, len(samples["train"][0]))
     return UnitPaths(networks, batches, moments, paths, at_random)
@@ -121,7 +122,7 @@ def smaller_networks(
     """Compressed networks of these widths, and as many units drawn at random as controls."""
     selection = first_channels(own.greedy, widths)
     at_random = first_channels(own.at_random, widths)
-    compress = Compression(**settings.compress.model_dump(exclude={"rescale_dropout"}))
+    compress = Compression(**settings.compress.of_weights())
     smaller = {
         stage: compressed_network(own.networks, kept, own.moments.tensors, own.batches, how)[0]
         for stage, kept, how in (

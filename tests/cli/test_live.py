@@ -46,7 +46,7 @@ def test_epochs_are_told_and_change_nothing(tiny: Project) -> None:
 
 def test_steps_that_train_are_those_with_a_history(tiny: Project) -> None:
     for step in steps_of(load_config(tiny.config)).values():
-        assert step.trains == any("history" in file for file in step.outputs), step
+        assert (step.counts == "epoch") == any("history" in file for file in step.outputs), step
 
 
 def shown(running: _Running, width: int) -> str:
@@ -60,7 +60,7 @@ def shown(running: _Running, width: int) -> str:
 @pytest.mark.parametrize("width", [120, 80, 60, 30, 10])
 @pytest.mark.parametrize("variant", ["published", "x" * 64, ""])
 def test_a_running_step_is_one_line(width: int, variant: str) -> None:
-    running = _Running(variant, "train")
+    running = _Running(variant, "train", "epoch")
     before = shown(running, width)
     running(112, 200, 0.51234)
     after = shown(running, width)

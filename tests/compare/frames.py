@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mini_exp.compare.rows import ORIGINAL, SCRATCH, Row, frame_of
-from mini_exp.compare.tables import summary_table
+from mini_exp.compare.tables import STAGES, summary_table
 
 THETA = 0.5
 OTHERS = [("magnitude", None, ""), ("Taylor", None, "")]
@@ -33,9 +33,10 @@ def comparison(n_networks=3, keep=KEEP, more=(), theta=THETA) -> pd.DataFrame:
     rows = []
 
     def add(network, rule, share, exact, method, stage, gap=None):
-        scores = rng.uniform(0.1, 0.9, 4)
+        scores = (*rng.uniform(0.1, 0.9, 4), int(rng.integers(200)), 200)
         size = (1000 * (1 + share), 2e6 * share, 3.0 * share)
-        rows.append(Row(network, rule, share, exact, *method, stage, gap, *scores, *size, 0.25))
+        seconds = (0.25, 2.0 if stage == "recovered" else None)
+        rows.append(Row(network, rule, share, exact, *method, stage, gap, *scores, *size, *seconds))
 
     for r in range(n_networks):
         add(r, "all", 1.0, False, (ORIGINAL, None, ""), ORIGINAL)
@@ -44,7 +45,7 @@ def comparison(n_networks=3, keep=KEEP, more=(), theta=THETA) -> pd.DataFrame:
         sets += [("parameters", 0.25, False, None, some)]
         for rule, share, exact, gap, methods in sets:
             for method in [*methods, *others]:
-                for stage in ("pruned", "finetuned"):
+                for stage in STAGES:
                     add(r, rule, share, exact, method, stage, gap)
             add(r, rule, share, exact, (SCRATCH, None, ""), "finetuned", gap)
     return frame_of(rows)

@@ -21,7 +21,7 @@ def looks(figure):
     return [(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines]
 
 
-@pytest.mark.parametrize(("panel", "stage"), [(0, "pruned"), (1, "finetuned")])
+@pytest.mark.parametrize(("panel", "stage"), [(0, "pruned"), (1, "recovered"), (2, "finetuned")])
 def test_the_points_are_the_accuracies_at_equal_shares(panel, stage):
     table = summary()
     wanted = (table["rule"] == "keep") & (table["method"] == "Taylor")
@@ -42,7 +42,7 @@ def test_stars_are_the_best_widths_for_a_budget():
     wanted = table[table["exact"] & (table["method"] == "spectral")]
     drawn = points(accuracy_figure(table, THETA), "spectral, best widths for a budget")
     np.testing.assert_allclose(drawn[:, 1], 100 * wanted["pruned_test"], rtol=1e-12)
-    np.testing.assert_allclose(drawn[:, 0], wanted["parameters"], rtol=1e-12)
+    np.testing.assert_allclose(drawn[:, 0], wanted["flops"], rtol=1e-12)
 
 
 def test_more_methods_than_colours_look_different():

@@ -12,6 +12,7 @@ from mini_exp.compare.networks import network_rows
 from mini_exp.compare.pruners.pruner import NetworkPruner, RankingPruner
 from mini_exp.compare.rows import frame_of
 from mini_exp.compare.run import compare_pages
+from mini_exp.compare.training import TrainedNetworks
 from mini_exp.pruning.selection import GroupPath
 from mini_exp.settings.sections import Compare
 from mini_exp.settings.settings import Settings
@@ -42,20 +43,26 @@ SLICED = NetworkPruner("sliced", sliced)
 
 
 @pytest.fixture(scope="module")
-def pages():
+def pages(tmp_path_factory):
     settings = Settings.model_validate(
         {
             "data": {"kind": "digits", "n_train": 60, "n_validation": 20},
             "train": {"epochs": 1},
             "covariance": {"n_samples": 70},
             "finetune": {"epochs": 1},
+            "compress": {"recover": {"steps": 2}},
         }
     )
     compare = Compare(networks=2, keep=(0.5,), parameters=(0.3,), theta=(0.5,))
     samples = task_of(settings.data).samples(settings.data, settings.seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pruners, "PRUNERS", (*pruners.PRUNERS, LAST, SLICED))
-        rows = [row for r in range(2) for row in network_rows(compare, settings, samples, r)]
+        trained = TrainedNetworks(tmp_path_factory.mktemp("trained"), settings, samples, "", False)
+        rows = [
+            row
+            for r in range(2)
+            for row in network_rows(compare, settings, samples, trained.network(r), r)
+        ]
     return compare_pages(compare, settings, samples, frame_of(rows))
 
 
@@ -71,13 +78,13 @@ def test_a_ranking_is_compressed_in_both_ways_and_fine_tuned(pages):
         (r, weights, stage): 1
         for r in (0, 1)
         for weights in ("reconstruct", "slice")
-        for stage in ("pruned", "finetuned")
+        for stage in ("pruned", "recovered", "finetuned")
     }
 
 
 def test_a_pruner_of_whole_networks_is_there_at_every_width(pages):
     rows = table(pages, "networks.csv").query("method == 'sliced'")
-    assert len(rows) == 2 * 3 * 2  # networks, width sets, stages
+    assert len(rows) == 2 * 3 * 3  # networks, width sets, stages
     assert set(rows["weights"]) == {""}
 
 
@@ -86,10 +93,10 @@ def test_summary_and_page_have_both(pages):
     assert {"last channels", "sliced"} <= set(summary["method"])
     text = pages["compare.md"].decode()
     assert text.count("| last channels | slice |") == 1
-    assert text.count("| sliced |") == 3
+    assert text.count("| sliced |") == 2 * 3  # its differences and its sections
 
 
 def test_spectral_pruning_is_compared_with_it(pages):
     differences = table(pages, "differences.csv").query("other == 'sliced'")
-    assert len(differences) == 3 * 2
-    assert "minus sliced" in pages["differences.md"].decode()
+    assert len(differences) == 3 * 3
+    assert "| sliced |" in pages["differences.md"].decode()

@@ -44,7 +44,7 @@ def test_another_theta_gives_another_table():
 
 def test_every_set_of_widths_has_a_section_with_its_label(written):
     headings = [line for line in text(written).splitlines() if line.startswith("### ")]
-    assert headings[2:] == [
+    assert headings[3:] == [
         "### keep 0.75",
         "### keep 0.5",
         "### parameters 0.25, best",

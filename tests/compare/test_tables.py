@@ -6,7 +6,13 @@ import pytest
 from scipy import stats
 
 from mini_exp.compare.rows import csv_bytes, read_rows
-from mini_exp.compare.tables import budgets_table, differences_table, summary_table
+from mini_exp.compare.tables import (
+    STAGES,
+    budgets_table,
+    certificates_table,
+    differences_table,
+    summary_table,
+)
 from tests.compare.frames import ALL, THETA, comparison
 
 CONFIDENCE = 0.9
@@ -49,7 +55,7 @@ def test_the_summary_has_means_and_intervals_of_every_method(rows):
         wanted = {key: row[key] for key in ("rule", "share", "exact", "method", "weights")}
         if row["method"] == "spectral":
             wanted["theta"] = row["theta"]
-        for stage in ("pruned", "finetuned"):
+        for stage in STAGES:
             for split in ("validation", "test"):
                 where = "original" if row["method"] == "original" else stage
                 values = accuracies(rows, split, **wanted, stage=where)
@@ -71,7 +77,7 @@ def test_the_summary_keeps_the_order_of_the_comparison(rows):
 
 def test_differences_are_those_of_one_theta_on_the_same_networks(rows):
     differences = differences_table(rows, THETA, CONFIDENCE)
-    assert len(differences) == 4 * 2 * 2
+    assert len(differences) == 4 * 2 * 3
     assert set(differences["theta"]) == {THETA}
     for row in differences.to_dict(orient="records"):
         where = {key: row[key] for key in ("rule", "share", "exact", "stage")}
@@ -82,7 +88,7 @@ def test_differences_are_those_of_one_theta_on_the_same_networks(rows):
 
 def test_budgets_are_judged_on_validation_images(rows):
     budgets = budgets_table(rows, THETA, CONFIDENCE)
-    assert list(budgets["stage"]) == ["pruned", "finetuned"]
+    assert list(budgets["stage"]) == ["pruned", "recovered", "finetuned"]
     for row in budgets.to_dict(orient="records"):
         assert (row["rule"], row["share"], row["theta"]) == ("parameters", 0.25, THETA)
         where = {"rule": "parameters", "stage": row["stage"], "method": "spectral"}
@@ -107,3 +113,18 @@ def test_networks_are_paired_whatever_the_order_of_the_rows(rows):
 
 def test_without_budgets_the_table_is_empty(rows):
     assert budgets_table(rows[rows["rule"] != "parameters"], THETA, CONFIDENCE).empty
+
+
+def test_a_certificate_is_the_upper_bound_of_a_binomial_share(rows):
+    table = certificates_table(rows, THETA, CONFIDENCE)
+    assert len(table) == 4 * 3
+    for row in table.to_dict(orient="records"):
+        where = {key: row[key] for key in ("rule", "share", "exact", "stage")}
+        which = (rows[list(where)] == list(where.values())).all(axis=1) & (rows["theta"] == THETA)
+        part = rows[which & (rows["weights"] == "reconstruct")]
+        tests = [stats.binomtest(k, 200, alternative="less") for k in part["disagreements"]]
+        bounds = [test.proportion_ci(CONFIDENCE, "exact").high for test in tests]
+        assert row["bound"] == pytest.approx(np.mean(bounds), rel=1e-9)
+        lost = accuracies(rows, method="original") - part["test_accuracy"].to_numpy()
+        assert row["lost"] == pytest.approx(lost.mean(), abs=1e-12)
+        assert row["held"] == sum(lost <= bounds)

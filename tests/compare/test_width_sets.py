@@ -13,7 +13,7 @@ from mini_exp.settings.sections import Compare
 from mini_exp.tasks.images.networks import digits_cnn
 
 FULL = np.array([16, 16, 32, 32, 64])
-EVERY, MAIN = ["a", "b", "c"], ["a"]
+EVERY, MAIN, OWN = ["a", "b", "c"], ["a"], ["d"]
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +21,10 @@ def candidate():
     torch.manual_seed(0)
     x, y = torch.randn(60, 1, 8, 8), torch.randint(0, 10, (60,))
     return Candidate(digits_cnn().eval(), [x], [y], 0)
+
+
+def losses(candidate):
+    return spectral_losses(candidate.moments.eigenvalues)
 
 
 @pytest.mark.parametrize("unit", ["parameters", "flops"])
@@ -35,23 +39,23 @@ def test_the_widest_uniform_network_is_the_widest(candidate, unit, share):
 
 def test_all_methods_at_equal_shares_and_the_main_ones_at_budgets(candidate):
     compare = Compare(keep=(0.75, 0.5), parameters=(0.3,), flops=(0.4,))
-    sets = width_sets(compare, candidate, EVERY, MAIN)
+    sets = width_sets(compare, losses(candidate), candidate, EVERY, MAIN, OWN)
     assert [(s.rule, s.share, s.exact, methods) for s, methods in sets] == [
         ("keep", 0.75, False, EVERY),
         ("keep", 0.5, False, EVERY),
-        ("parameters", 0.3, True, MAIN),
+        ("parameters", 0.3, True, [*MAIN, *OWN]),
         ("parameters", 0.3, False, MAIN),
-        ("flops", 0.4, True, MAIN),
+        ("flops", 0.4, True, [*MAIN, *OWN]),
         ("flops", 0.4, False, MAIN),
     ]
 
 
 def test_the_best_widths_are_those_of_the_width_problem_and_carry_its_gap(candidate):
     ((best, _), (uniform, _)) = width_sets(
-        Compare(keep=(), parameters=(0.3,)), candidate, EVERY, MAIN
+        Compare(keep=(), parameters=(0.3,)), losses(candidate), candidate, EVERY, MAIN
     )
-    losses = spectral_losses(candidate.moments.eigenvalues)
-    widths, gap = widths_within(candidate.network, candidate.graph, losses, "parameters", 0.3)
+    network, graph = candidate.network, candidate.graph
+    widths, gap = widths_within(network, graph, losses(candidate), "parameters", 0.3)
     assert best.widths.tolist() == widths.tolist()
     assert best.gap == gap
     assert uniform.gap is None
@@ -59,9 +63,9 @@ def test_the_best_widths_are_those_of_the_width_problem_and_carry_its_gap(candid
 
 def test_a_share_that_is_given_twice_counts_once(candidate):
     compare = Compare(keep=(0.5, 0.5), parameters=(0.3, 0.3))
-    assert len(width_sets(compare, candidate, EVERY, MAIN)) == 1 + 2
+    assert len(width_sets(compare, losses(candidate), candidate, EVERY, MAIN, OWN)) == 1 + 2
 
 
 def test_a_budget_that_no_widths_keep_is_refused(candidate):
     with pytest.raises(DomainError, match=r"parameters 0\.0001: .*expected at least"):
-        width_sets(Compare(parameters=(1e-4,)), candidate, EVERY, MAIN)
+        width_sets(Compare(parameters=(1e-4,)), losses(candidate), candidate, EVERY, MAIN)

@@ -42,12 +42,12 @@ SMALL = {
 
 def prepared(arguments: list[str], folder: str) -> None:
     """The command, with a clock that stands still: two comparisons differ in their times alone."""
-    from mini_exp.compare import candidate, figures, latency
+    from mini_exp.compare import candidate, figures, latency, networks
 
     os.chdir(folder)
     os.fsync = lambda _: None
     leave_out_drawing(setattr)
-    for module in (candidate, latency):
+    for module in (candidate, latency, networks):
         module.time = SimpleNamespace(perf_counter=lambda: 0.0)
     figures.accuracy_figure = lambda *_: None
     main(arguments, prog_name="mini-exp")
@@ -114,7 +114,7 @@ def check_ledgers(project: Project) -> None:
             assert sha256(path.parent / name) == digest
 
 
-KILLS = [2, pytest.param(50, marks=pytest.mark.long)]
+KILLS = [1, pytest.param(50, marks=pytest.mark.long)]
 
 
 @pytest.mark.parametrize("kills", KILLS, ids=str)
@@ -182,6 +182,21 @@ def test_a_comparison_repairs(comparison, tmp_path, tried, file: str, damage) ->
     finish("compare", project)
     assert project.digests() == comparison[0].digests()
     tried(f"{damage.__name__} a file of a comparison", "compare repairs it to the same bytes")
+
+
+@pytest.mark.parametrize(
+    "damage", [flip, *(pytest.param(d, marks=pytest.mark.long) for d in DAMAGES if d is not flip)]
+)
+def test_a_damaged_network_is_trained_again(comparison, tmp_path, tried, damage) -> None:
+    project = copied(comparison, tmp_path)
+    damage(project.directory / "compare" / "trained" / "001.safetensors")
+    (project.directory / "compare" / "networks" / "001.csv").unlink()
+    finish("compare", project)
+    digests = comparison[0].digests()
+    if damage is swap:  # the other network's rows are there, and so nobody looks at it
+        digests = {name: digest for name, digest in digests.items() if "trained/000" not in name}
+    assert digests.items() <= project.digests().items()
+    tried(f"{damage.__name__} a comparison's network", "compare repairs it to the same bytes")
 
 
 OF_YOUR_OWN = ("dataset.npz", "network.pt2", "evaluation.csv", "original.safetensors")

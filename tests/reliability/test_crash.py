@@ -121,7 +121,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, floa
     return project, time.monotonic() - started
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(200, marks=pytest.mark.long)], ids=["4", "200"])
+@pytest.mark.parametrize("kills", [2, pytest.param(200, marks=pytest.mark.long)], ids=["2", "200"])
 def test_kills_at_random_moments(undisturbed, tmp_path, tried, kills: int) -> None:
     expected, duration = undisturbed
     moments = random.Random(1701)
@@ -170,7 +170,7 @@ def undisturbed_study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project
     return project, time.monotonic() - started
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(200, marks=pytest.mark.long)], ids=["4", "200"])
+@pytest.mark.parametrize("kills", [2, pytest.param(200, marks=pytest.mark.long)], ids=["2", "200"])
 def test_kills_of_a_study_at_random_moments(undisturbed_study, tmp_path, tried, kills: int) -> None:
     """With its worker, as when the machine goes down; several in a row before one may finish."""
     expected, duration = undisturbed_study

@@ -25,7 +25,9 @@ def threads(number: int) -> dict[str, str]:
         pytest.param(threads(1), id="1 thread", marks=pytest.mark.long),  # as `make test` has it
         pytest.param(threads(2), id="2 threads"),
         pytest.param({"PYTHONHASHSEED": "1"}, id="hash seed 1", marks=pytest.mark.long),
-        pytest.param({"PYTHONHASHSEED": "2", "PYTHONOPTIMIZE": "1"}, id="hash seed 2"),
+        pytest.param(
+            {"PYTHONHASHSEED": "2", "PYTHONOPTIMIZE": "1"}, id="hash seed 2", marks=pytest.mark.long
+        ),
     ],
 )
 def test_same_bytes(tiny: Project, tmp_path: Path, environment, tried, env) -> None:

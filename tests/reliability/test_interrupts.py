@@ -15,8 +15,13 @@ import pytest
 
 from tests.conftest import Project, experiment_file
 
-STEPS_BEFORE = [0, 1, 2, 5]
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+STEPS_BEFORE = [0, 1, 2, 5]
+WHEN = [
+    *((signal.SIGINT, 130, lines) for lines in STEPS_BEFORE),
+    (signal.SIGTERM, 143, 1),
+    *(pytest.param(signal.SIGTERM, 143, lines, marks=pytest.mark.long) for lines in (0, 2, 5)),
+]
 LINES = {
     130: "mini-exp: interrupted; what had finished is kept",
     143: "mini-exp: terminated; what had finished is kept",
@@ -45,8 +50,7 @@ def check_end(process: subprocess.Popen[str], number: int, code: int) -> None:
     assert errors.splitlines() == [LINES[code]]
 
 
-@pytest.mark.parametrize(("number", "code"), SIGNALS)
-@pytest.mark.parametrize("lines", STEPS_BEFORE)
+@pytest.mark.parametrize(("number", "code", "lines"), WHEN)
 def test_signals(
     empty: Project, tiny: Project, environment, tried, number: int, code: int, lines: int
 ) -> None:

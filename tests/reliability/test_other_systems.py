@@ -89,9 +89,8 @@ def test_a_pruned_network_is_saved(tmp_path: Path, system, tried) -> None:
     tried(f"{system}'s missing calls: save_pruned", "success")
 
 
-@pytest.mark.parametrize(
-    "system", [pytest.param("Windows"), pytest.param("macOS", marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_a_study_runs(tmp_path: Path, system, tried) -> None:
     study = {"n_population": 200, "rho_num": 2, "resamples": 2}
     experiment_file(tmp_path / "quick.yaml", variants={"corrected": {}}, study=study)

@@ -198,7 +198,7 @@ def test_read_only_results(small: Project, tried) -> None:
 @pytest.mark.parametrize(
     "env",
     [
-        pytest.param({}, id="nothing"),
+        pytest.param({}, id="nothing", marks=pytest.mark.long),
         pytest.param({"LANG": "C"}, id="LANG=C", marks=pytest.mark.long),
         pytest.param(
             {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, id="ASCII only"

@@ -28,6 +28,10 @@ EVERYWHERE = {
     "compress.refit": False,
     "compress.sequential": False,
     "compress.rescale_dropout": False,
+    "compress.recover.steps": 0,
+    "compress.recover.n_samples": None,
+    "compress.recover.over": "all",
+    "compress.recover.loss": "auto",
     "finetune.batch_size": 32,
     "finetune.learning_rate": 1e-3,
     "finetune.augment": False,
@@ -52,6 +56,7 @@ CORRECTED = {
     "width.regularizer": "square",
     "width.boundary": "parameters",
     "width.choose": [8, 3, 3],
+    "width.losses": "spectral",
     "compress.ridge": 0.0,
     "finetune.epochs": 200,
 }
@@ -67,6 +72,7 @@ ON_IMAGES = {
     "width.regularizer": "abs",
     "width.boundary": "output",
     "width.choose": {"keep": 0.5},
+    "width.losses": "measured",
     "compress.ridge": 1e-6,
     "finetune.epochs": 3,
 }

@@ -115,4 +115,4 @@ def test_the_schema_has_the_defaults_of_a_task(rule: int, column: int) -> None:
             inside = settings
             for part in path:
                 inside = inside[part]["properties"]
-            assert inside[last] == {"default": values[column]}, key
+            assert inside[last]["default"] == values[column], key

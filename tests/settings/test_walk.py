@@ -16,8 +16,8 @@ from tests.settings.experiment_files import settings_of
 
 def test_keys_are_those_of_the_leaves():
     assert list(keys(Rho)) == ["start", "stop", "num"]
-    assert list(keys(Width, "width."))[-4:] == [
-        *("width.rho.start", "width.rho.stop", "width.rho.num", "width.choose"),
+    assert list(keys(Width, "width."))[-5:] == [
+        *("width.rho.start", "width.rho.stop", "width.rho.num", "width.choose", "width.losses"),
     ]
     assert "rules.late_rho" in set(keys(Study))
 

@@ -9,6 +9,7 @@ import yaml
 
 from mini_exp.settings.reading import load_config
 from mini_exp.study.replicates import chunk
+from tests.conftest import once
 from tests.study.command import Study, cluster, without_study
 
 SMOKE = Path(__file__).parents[2] / "configs" / "smoke.yaml"
@@ -54,9 +55,13 @@ def hundred(config):
 @pytest.fixture(scope="session")
 def undisturbed(config_file, tmp_path_factory):
     """100 replicates by the real command. Only to be looked at."""
-    study = Study(config_file, tmp_path_factory.mktemp("undisturbed"))
-    study.printed = study("--replicates", "100", "--workers", "2", module="mini_exp")
-    return study
+
+    def make(folder):
+        study = Study(config_file, folder / "results")
+        study.printed = study("--replicates", "100", "--workers", "2", module="mini_exp")
+        return study
+
+    return once(tmp_path_factory, "undisturbed", make)
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def study(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProc
     )
 
 
-@pytest.mark.parametrize("where", ["HOME", "DASK_CONFIG"])
+@pytest.mark.parametrize("where", [pytest.param("HOME", marks=pytest.mark.long), "DASK_CONFIG"])
 @pytest.mark.parametrize("case", FILES)
 def test_a_broken_file(tmp_path, environment, case, where, tried):
     folder = tmp_path / ".config" / "dask"

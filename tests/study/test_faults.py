@@ -8,7 +8,7 @@ import pytest
 
 from tests.study.command import Study, chunks, cluster, ended, until_first_chunk
 
-ADDRESSES = ["tcp://127.0.0.1:9", "nonsense", "tls://127.0.0.1:9"]
+WAITS = [pytest.param(f"{kind}://127.0.0.1:9", marks=pytest.mark.long) for kind in ("tcp", "tls")]
 
 
 def test_a_worker_killed_in_mid_chunk(undisturbed, empty, tried):
@@ -31,6 +31,7 @@ def test_a_worker_killed_in_mid_chunk(undisturbed, empty, tried):
     tried("SIGKILL of a study's worker", "success, same bytes")
 
 
+@pytest.mark.long
 def test_a_scheduler_lost_in_mid_study(undisturbed, empty, scheduler, tried):
     with cluster() as (process, address):
         running = empty.started("--replicates", "100", "--scheduler", address)
@@ -97,20 +98,10 @@ def test_a_variant_of_which_every_replicate_diverges(undisturbed, finished, sche
     assert finished.replicates == undisturbed.replicates
 
 
-@pytest.fixture(scope="module")
-def unreachable(config_file, tmp_path_factory):
-    """A study for each address, all started at once: they wait most of the time."""
-    found = {}
-    for address in ADDRESSES:
-        study = Study(config_file, tmp_path_factory.mktemp("unreachable") / "results")
-        found[address] = study, study.started("--scheduler", address)
-    return found
-
-
-@pytest.mark.parametrize("address", ADDRESSES)
-def test_an_unreachable_scheduler(unreachable, address, tried):
-    study, process = unreachable[address]
-    result = ended(process)
+@pytest.mark.parametrize("address", ["nonsense", *WAITS])
+def test_an_unreachable_scheduler(config_file, tmp_path, address, tried):
+    study = Study(config_file, tmp_path / "results")
+    result = study("--scheduler", address)
     assert (result.code, result.out, len(result.err)) == (1, [], 1)
     assert f"--scheduler {address}: cannot be reached" in result.err[0]
     assert not study.folder.exists()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mini_exp.compare.candidate import Candidate
+    from mini_exp.pruning.costs import Unit
     from mini_exp.pruning.selection import GroupPath
     from mini_exp.spectral import Integers
 
@@ -50,6 +51,8 @@ class NetworkPruner:
     name : str
     pruned : callable
         A smaller copy of the candidate's network, from it and the width of every group (G,).
+    applies : callable
+        Whether the candidate's network has what it looks at.
     """
 
     weights: ClassVar[tuple[Weights, ...]] = ("",)
@@ -57,9 +60,29 @@ class NetworkPruner:
 
     name: str
     pruned: Callable[[Candidate, Integers], nn.Module] = field(compare=False)
+    applies: Callable[[Candidate], bool] = field(default=lambda candidate: True, compare=False)
 
 
-Pruner: TypeAlias = RankingPruner | NetworkPruner
+@dataclass(frozen=True)
+class BudgetPruner:
+    """Makes the smaller network and chooses its widths itself.
+
+    Attributes
+    ----------
+    name : str
+    pruned : callable
+        A smaller copy of the candidate's network, from it, the unit of the budget and the share
+        of the network's cost.
+    """
+
+    weights: ClassVar[tuple[Weights, ...]] = ("",)
+    theta: ClassVar[None] = None
+
+    name: str
+    pruned: Callable[[Candidate, Unit, float], nn.Module] = field(compare=False)
+
+
+Pruner: TypeAlias = RankingPruner | NetworkPruner | BudgetPruner
 
 
 @dataclass(frozen=True)

@@ -112,11 +112,21 @@ def _augmented(batch: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def loss_and_accuracy(network: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
-    """Mean cross-entropy (nats) and accuracy, in eval mode."""
+def logits_of(network: nn.Module, x: Tensor) -> Tensor:
+    """Outputs in eval mode: (n, classes) float64."""
     was_training = network.training
     network.eval()
     logits = torch.cat([network(part) for part in x.split(SCORED_AT_ONCE)]).double()
     network.train(was_training)
+    return logits
+
+
+def loss_and_accuracy(network: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
+    """Mean cross-entropy (nats) and accuracy, in eval mode."""
+    return scores_of(logits_of(network, x), y)
+
+
+def scores_of(logits: Tensor, y: Tensor) -> tuple[float, float]:
+    """The same of logits."""
     loss = functional.cross_entropy(logits, y)
     return float(loss), float((logits.argmax(dim=1) == y).double().mean())
