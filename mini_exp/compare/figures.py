@@ -38,14 +38,15 @@ def accuracy_figure(summary: pd.DataFrame, theta: float) -> Figure:
     with style():
         stages = [stage for stage in TITLES if f"{stage}_test" in summary]
         figure, axes = blank(PAGE, 3.6, 1, len(stages))
-        lines = dict(_lines(summary, theta))
+        even = summary[summary["rule"].isin(["all", "keep"])]
+        lines = {label: rows for label, rows in _lines(even, theta) if len(rows)}
         original = summary[summary["method"] == ORIGINAL].iloc[0]
         best = main_rows(summary[summary["exact"]], theta)
         for ax, stage in zip(axes[0], stages, strict=True):
             for i, (label, rows) in enumerate(lines.items()):
-                even = rows[rows["rule"] == "keep"].dropna(subset=[f"{stage}_test"])
+                scored = rows.dropna(subset=[f"{stage}_test"])
                 look = _look(i)
-                _bars(ax, even, stage, BESIDE ** (i - len(lines) // 2), label=label, **look)
+                _bars(ax, scored, stage, BESIDE ** (i - len(lines) // 2), label=label, **look)
             stars = {"color": COLOURS[0], "marker": "*", "markersize": 9, "linestyle": "none"}
             label = "spectral, best widths for a budget"
             _bars(ax, best, stage, 1, label=label, **stars)

@@ -43,20 +43,18 @@ def network_rows(
 ) -> Iterator[Row]:
     """All rows of one trained network: one per width set, method and stage.
 
-    Cost: per width set and method a recovery and a fine-tuning; per width set a training.
+    Cost: per width set and method a recovery and a fine-tuning; with controls, per width set a
+    training.
     """
     trial = _Trial.of(settings, samples, network, replicate)
     candidate = trial.candidate
     full = np.array([group.width for group in candidate.graph.groups])
     whole = WidthSet("all", 1.0, False, full)
     yield trial.row(candidate.network, whole, ORIGINAL, method=ORIGINAL)
-    every, main = (
-        [method for method in methods if candidate.takes(method)]
-        for methods in (
-            all_methods(thetas(compare, settings)),
-            main_methods(settings.number_of_theta()),
-        )
-    )
+    main = list(filter(candidate.takes, main_methods(settings.number_of_theta())))
+    every = main
+    if compare.controls:
+        every = list(filter(candidate.takes, all_methods(thetas(compare, settings))))
     losses = trial.losses() if compare.parameters or compare.flops else {}
     for width_set, methods in width_sets(compare, losses, candidate, every, main, budget_methods()):
         for method in methods:
@@ -68,8 +66,9 @@ def network_rows(
                 yield trial.row(recovered, width_set, "recovered", **which, recovery=took)
             finetuned = trial.fitted(pruned, settings.finetune, "finetune order")
             yield trial.row(finetuned, width_set, "finetuned", **which)
-        fresh = trial.from_scratch(width_set.widths)
-        yield trial.row(fresh, width_set, "finetuned", method=SCRATCH)
+        if compare.controls:
+            fresh = trial.from_scratch(width_set.widths)
+            yield trial.row(fresh, width_set, "finetuned", method=SCRATCH)
 
 
 @dataclasses.dataclass(frozen=True)

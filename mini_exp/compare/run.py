@@ -65,7 +65,9 @@ def run_compare(config: Config, directory: Path, force: bool, say: Say) -> None:
             "settings": settings.model_dump(mode="json", exclude={"width", "compress"}),
             "losses": settings.width.losses,
             "compress": settings.compress.model_dump(mode="json", include=keys),
-            "compare": compare.model_dump(mode="json", include={"keep", "parameters", "flops"}),
+            "compare": compare.model_dump(
+                mode="json", include={"keep", "parameters", "flops", "controls"}
+            ),
             "theta": thetas(compare, settings),
             "images": expected,
             "code": code_hashes("mini_exp.compare.networks", type(settings.model).__module__),

@@ -196,6 +196,9 @@ class Compare(Section):
     ] = Field(
         (0.0, 0.5, 1.0), description="θ of spectral pruning; select.theta is always among them"
     )
+    controls: bool = Field(
+        True, description="also random units, other θ, sliced weights, training from scratch"
+    )
     confidence: float = Field(0.95, gt=0, lt=1, description="of every interval")
 
 
