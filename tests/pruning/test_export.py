@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 from mini_exp import prune
+from mini_exp.tasks.exporting import exported
 
 
 def convolutional():
@@ -41,6 +42,20 @@ def test_an_exported_network_gives_what_the_pruned_one_gives(name):
     exported = torch.export.export(smaller, (x,)).module()
     with torch.no_grad():
         assert_allclose(exported(x), smaller(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_onnx_gives_what_the_pruned_one_gives(name):
+    onnx = pytest.importorskip("onnx", reason="pip install 'mini-exp[export]'")
+    reference = pytest.importorskip("onnx.reference", reason="pip install 'mini-exp[export]'")
+    pytest.importorskip("onnxscript", reason="pip install 'mini-exp[export]'")
+    network, shape, options = NETWORKS[name]
+    x = torch.randn(shape)
+    smaller, _ = prune(network(), x, keep=0.5, **options)
+    session = reference.ReferenceEvaluator(onnx.load_from_string(exported(smaller, x, "onnx")))
+    (outputs,) = session.run(None, {"input": x[:3].numpy()})
+    with torch.no_grad():
+        assert_allclose(outputs, smaller(x[:3]), atol=1e-5)  # float32, sums in another order
 
 
 @pytest.mark.parametrize("name", NETWORKS)
