@@ -22,6 +22,7 @@ from mini_exp.pruning.verification import agreement
 from mini_exp.pruning.widths import is_number
 from mini_exp.spectral import Integers
 from mini_exp.spectral.reconstruction import reconstruction_matrix
+from mini_exp.spectral.ridge import cross_validated_ridge
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Compression:
     ----------
     weights : {"reconstruct", "slice"}
         Fold A_J into the readers (4.1.1), or only drop columns.
-    ridge : float
-        w of A_J in units of tr(Σ) / m.
+    ridge : float or "auto"
+        w of A_J in units of tr(Σ) / m; "auto" is each layer's own, by cross-validation.
     intercept : bool
         Estimate with a constant as well, which goes into the readers' biases.
     refit : bool
@@ -43,7 +44,7 @@ class Compression:
     """
 
     weights: Literal["reconstruct", "slice"] = "reconstruct"
-    ridge: float = 1e-6
+    ridge: float | Literal["auto"] = 1e-6
     intercept: bool = False
     refit: bool = False
     sequential: bool = False
@@ -58,8 +59,9 @@ class Compression:
         if self.weights == "slice" and any(options.values()):
             used = " and ".join(name for name, value in options.items() if value)
             raise DomainError(f"{used}: expected weights 'reconstruct', got 'slice'")
-        if not (is_number(self.ridge) and np.isfinite(self.ridge) and self.ridge >= 0):
-            raise DomainError(f"ridge: expected a finite number ≥ 0, got {self.ridge!r}")
+        ridge = 0.0 if self.ridge == "auto" else self.ridge
+        if not (is_number(ridge) and np.isfinite(ridge) and ridge >= 0):
+            raise DomainError(f"ridge: expected a finite number ≥ 0 or 'auto', got {self.ridge!r}")
 
 
 def compressed_network(
@@ -153,10 +155,14 @@ def _reconstruct(
     own = moments.get(reader.weight if compression.refit else reader.tensor)
     if own is None:  # not run on these batches
         return
-    second, cross = own.centred() if compression.intercept else (own.second_moment(), own.cross)
+    second, cross, square = own.estimated(compression.intercept)
     channels = _kept_channels(selection, reader)
     units = _units(channels, own.mean.shape[-1] * max(reader.groups, 1) // reader.channels)
-    matrix = reconstruction_matrix(second, units, compression.ridge, cross)
+    ridge = compression.ridge
+    if ridge == "auto":
+        n_free = int(compression.intercept)
+        ridge = cross_validated_ridge(second, units, own.n_rows, cross, square, n_free)
+    matrix = reconstruction_matrix(second, units, ridge, cross)
     if compression.intercept:
         kept_mean = np.take_along_axis(own.mean, units, axis=-1)
         offset = own.target_mean - (matrix @ kept_mean[..., None])[..., 0]

@@ -29,7 +29,8 @@ class TensorMoments:
     """First and second moments of the m units of a layer's input, as sums over the rows.
 
     Where the units are to be estimated from another network's units φ, ``cross_sum`` and
-    ``target_sum`` are those of ψφᵀ and ψ; else both are None, for ψ = φ.
+    ``target_sum`` are those of ψφᵀ and ψ, ``target_square`` that of ‖ψ‖²; else all are None, for
+    ψ = φ.
     """
 
     second_sum: Floats  # (..., m, m), symmetric
@@ -37,6 +38,7 @@ class TensorMoments:
     n_rows: int  # samples times positions
     cross_sum: Floats | None = None  # (..., m, m)
     target_sum: Floats | None = None  # (..., m)
+    target_square: Floats | None = None  # (...)
 
     def second_moment(self, scale: Scale = "mean") -> Floats:
         """Σ, (..., m, m)."""
@@ -55,12 +57,17 @@ class TensorMoments:
         """Êψφᵀ where there is a target."""
         return None if self.cross_sum is None else self.cross_sum / self.n_rows
 
-    def centred(self) -> tuple[Floats, Floats]:
-        """Second moment and Êψφᵀ about the means."""
+    def estimated(self, centred: bool = False) -> tuple[Floats, Floats, Floats]:
+        """Second moment, Êψφᵀ and Ê‖ψ‖², (..., m, m) twice and (...), if wanted about the means."""
         second = self.second_moment()
-        cross = second if self.cross is None else self.cross
-        mean = self.mean[..., None, :]
-        return second - mean.mT * mean, cross - self.target_mean[..., :, None] * mean
+        cross, square = second, np.trace(second, axis1=-2, axis2=-1)
+        if self.cross is not None and self.target_square is not None:
+            cross, square = self.cross, self.target_square / self.n_rows
+        if not centred:
+            return second, cross, square
+        mean, target = self.mean[..., None, :], self.target_mean
+        less = np.square(target).sum(axis=-1)
+        return second - mean.mT * mean, cross - target[..., :, None] * mean, square - less
 
 
 def group_second_moment(
@@ -248,6 +255,7 @@ def _moments(name: str, sums: RunningMoments) -> TensorMoments:
         sums.n_samples,
         _array(sums.cross),
         _array(sums.target_first),
+        _array(sums.target_square),
     )
 
 

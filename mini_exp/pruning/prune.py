@@ -45,7 +45,7 @@ def prune(
     theta: float | Literal["auto"] = 0.5,
     losses: Literal["measured", "spectral"] = "measured",
     weights: Literal["reconstruct", "slice"] = "reconstruct",
-    ridge: float = 1e-6,
+    ridge: float | Literal["auto"] | None = None,
     intercept: bool = False,
     refit: bool = False,
     sequential: bool = False,
@@ -105,8 +105,10 @@ def prune(
         narrower, or λ of its degrees of freedom (4.2.1), which is cheaper.
     weights : {"reconstruct", "slice"}
         Multiply by A_J, or only drop columns.
-    ridge : float
-        w of A_J in units of tr(Σ) / m.
+    ridge : float or "auto", optional
+        w of A_J in units of tr(Σ) / m; "auto" is each layer's own, by generalised
+        cross-validation. "auto" with ``refit``, which over-fits few samples, and 1e-6 without it
+        where it is not given.
     intercept : bool
         Estimate with a constant as well.
     refit : bool
@@ -175,6 +177,7 @@ def prune(
         if heads and entries:
             raise ConfigError("expected one of heads and entries, got both")
         attention: Attention = "heads" if heads else "entries" if entries else "whole"
+        ridge = ridge if ridge is not None else "auto" if refit is True else 1e-6
         compression = Compression(weights, ridge, intercept, refit, sequential)
         batches = repeatable(batches, progress)
         graph = prunable_graph(network, batches, tied, attention, exclude)

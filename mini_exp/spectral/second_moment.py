@@ -20,7 +20,7 @@ estimated second moment multiply."""
 
 
 class RunningMoments:
-    """The sums Σᵢ φᵢφᵢᵀ and Σᵢ φᵢ over batches, and Σᵢ ψᵢφᵢᵀ and Σᵢ ψᵢ where there is a target ψ.
+    """The sums Σᵢ φᵢφᵢᵀ and Σᵢ φᵢ over batches; Σᵢ ψᵢφᵢᵀ, Σᵢ ψᵢ and Σᵢ ‖ψᵢ‖² of a target ψ.
 
     Batches are NumPy arrays or PyTorch tensors, and so are the sums: each library has its own
     rounding. O(n m²) time, O(m²) memory.
@@ -29,6 +29,7 @@ class RunningMoments:
     ----------
     second, cross : (..., m, m)
     first, target_first : (..., m)
+    target_square : (...)
     n_samples : int
 
     References
@@ -41,6 +42,7 @@ class RunningMoments:
         self.first: Any = 0.0
         self.cross: Any = None
         self.target_first: Any = 0.0
+        self.target_square: Any = 0.0
         self.n_samples = 0
 
     def add(self, phi: Any, target: Any = None) -> None:
@@ -52,6 +54,7 @@ class RunningMoments:
         if target is not None:
             self.cross = (0.0 if self.cross is None else self.cross) + target.mT @ phi
             self.target_first = self.target_first + target.sum(-2)
+            self.target_square = self.target_square + (target * target).sum((-2, -1))
 
 
 def symmetric_moment(second: Floats, n_samples: int, scale: Scale) -> Floats:

@@ -100,7 +100,7 @@ def test_ridge_is_relative_to_the_scale():
     ("settings", "match"),
     [
         ({"weights": "fold"}, "weights: expected 'reconstruct' or 'slice', got 'fold'"),
-        ({"ridge": -1.0}, "ridge: expected a finite number ≥ 0, got -1.0"),
+        ({"ridge": -1.0}, "ridge: expected a finite number ≥ 0 or 'auto', got -1.0"),
         ({"ridge": np.nan}, "ridge: expected a finite number"),
         ({"ridge": np.inf}, "ridge: expected a finite number"),
     ],

@@ -71,7 +71,7 @@ def test_every_reader_s_moments(name):
             assert_allclose(moments.second_moment(), phi.T @ phi / len(phi), rtol=1e-10, atol=1e-12)
             assert_allclose(moments.mean, phi.mean(axis=0), rtol=1e-10, atol=1e-12)
             centred = (phi - phi.mean(axis=0)).T @ (phi - phi.mean(axis=0)) / len(phi)
-            assert_allclose(moments.centred()[0], centred, rtol=1e-9, atol=1e-11)
+            assert_allclose(moments.estimated(centred=True)[0], centred, rtol=1e-9, atol=1e-11)
 
 
 CONVOLUTIONS = [
@@ -155,7 +155,7 @@ def test_cross_moments_with_another_network(by_weight):
     assert_allclose(moments.cross, psi.T @ phi / len(phi), rtol=1e-10, atol=1e-12)
     assert_allclose(moments.target_mean, psi.mean(axis=0), rtol=1e-10, atol=1e-12)
     centred = (psi - psi.mean(axis=0)).T @ (phi - phi.mean(axis=0)) / len(phi)
-    assert_allclose(moments.centred()[1], centred, rtol=1e-9, atol=1e-11)
+    assert_allclose(moments.estimated(centred=True)[1], centred, rtol=1e-9, atol=1e-11)
 
 
 def test_sums_are_in_float64_whatever_the_network_s_type():

@@ -34,7 +34,7 @@ BAD_SETTINGS = {
     },
     **{
         f"ridge {value!r}": ({"keep": 0.5, "ridge": value}, MiniExpError, "prune: ridge: ")
-        for value in (-1e-9, np.nan, np.inf, "0", None)
+        for value in (-1e-9, np.nan, np.inf, "0", "Auto")
     },
     **{
         f"weights {value!r}": ({"keep": 0.5, "weights": value}, DomainError, "prune: weights: ")
