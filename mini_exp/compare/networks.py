@@ -31,6 +31,7 @@ from mini_exp.tasks.images import task
 from mini_exp.tasks.images.training import logits_of, scores_of, seeded
 from mini_exp.tasks.section import Train
 from mini_exp.tasks.task import Samples
+from mini_exp.tasks.threads import fitting_threads
 
 
 def thetas(compare: Compare, settings: Settings) -> list[float]:
@@ -120,9 +121,9 @@ class _Trial:
         widths = self.candidate.widths_of(smaller)
         readers = reduced_readers(self.candidate.graph.groups, widths.tolist())
         original = self.candidate.network
-        recovered, _ = recovered_network(
-            smaller, original, readers, self.recovery_batches, self.recovery
-        )
+        batches = self.recovery_batches
+        with fitting_threads(batches[0]):
+            recovered, _ = recovered_network(smaller, original, readers, batches, self.recovery)
         return recovered, time.perf_counter() - started
 
     def fitted(self, network: nn.Module, train: Train, purpose: Purpose) -> nn.Module:

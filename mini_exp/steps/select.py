@@ -64,6 +64,7 @@ def run(
     from mini_exp.pruning.widths import chosen_widths, spectral_losses
     from mini_exp.steps.networks import saved_network
     from mini_exp.tasks.task import task_of
+    from mini_exp.tasks.threads import fitting_threads
 
     network = saved_network(settings, original)
     calibration_batches, covariance = (
@@ -102,7 +103,8 @@ def run(
         more = calibration_batches(network, samples, n_samples, covariance.batch_size)
         readers = reduced_readers(graph.groups, selection.widths.values())
         recovery = Recovery(**recover.model_dump(exclude={"n_samples"}), seed=settings.seed)
-        smaller, done = recovered_network(smaller, network, readers, more, recovery, on_epoch)
+        with fitting_threads(more[0]):
+            smaller, done = recovered_network(smaller, network, readers, more, recovery, on_epoch)
         selection = replace(selection, recovered=done)
     return selection, smaller.state_dict()
 

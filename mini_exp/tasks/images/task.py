@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,10 +15,9 @@ from mini_exp.tasks.images.splits import channel_statistics, split_images, stand
 from mini_exp.tasks.images.training import loss_and_accuracy, seeded, training_epochs
 from mini_exp.tasks.section import Train
 from mini_exp.tasks.task import History, OnEpoch, Samples, Score
-from mini_exp.tasks.threads import one_thread
+from mini_exp.tasks.threads import fitting_threads
 
 SPLITS = ("train", "validation", "test")
-SMALL = 256  # pixels: images for which a second thread costs more than it gives
 
 
 def samples(data: ImageData, seed: int) -> Samples:
@@ -80,11 +78,7 @@ def trained_on(
 ) -> tuple[nn.Module, History]:
     """The same for images as ``tensors`` gives them: standardising CIFAR-10 takes two seconds."""
     losses, validation = [], []
-    small = data["train"][0][0].numel() <= SMALL
-    with (
-        seeded(seed, purpose, replicate) as rng,
-        one_thread() if small else contextlib.nullcontext(),
-    ):
+    with seeded(seed, purpose, replicate) as rng, fitting_threads(data["train"][0]):
         for trained, loss in training_epochs(
             network,
             *data["train"],
