@@ -17,6 +17,9 @@ from mini_exp.results.study import STUDY
 from tests.conftest import Project
 from tests.results.conftest import MAKE_IT, STAGES, refused
 
+LATER = {"cifar10": {"certificates.csv"}}
+"""Tables that are newer than the committed comparison, whose README says so."""
+
 
 def test_a_fresh_clone_shows_its_tables(committed: Path) -> None:
     results = mini_exp.load_results(committed)
@@ -35,7 +38,7 @@ def test_a_fresh_clone_has_the_tables_of_the_study_or_of_the_comparison(committe
         tables, names, folder = results.study, STUDY[:-1], "study"
     else:
         tables, names, folder = results.comparison, COMPARISON, "compare"
-    for name in names:
+    for name in set(names) - LATER.get(committed.name, set()):
         frame = getattr(tables, name.removesuffix(".csv"))
         expected = pd.read_csv(committed / folder / name)
         pd.testing.assert_frame_equal(frame, expected, check_exact=True)
