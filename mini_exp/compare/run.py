@@ -105,12 +105,15 @@ def comparable(config: Config) -> Compare:
         If the experiment is none on images, or selects in a way that has no θ.
     """
     data, scope = config.first.data, config.first.select.scope
+    theta = config.first.select.theta
     if config.compare is None:
         raise ConfigError(f"compare: data.kind: expected images, got {data.kind}; see `study`")
     if scope != "full":
         raise ConfigError(
             f"compare: select.scope: expected 'full', the selection that has a θ, got {scope!r}"
         )
+    if theta == "auto":
+        raise ConfigError("compare: select.theta: expected a number to speak of, got 'auto'")
     return config.compare
 
 

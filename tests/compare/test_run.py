@@ -141,6 +141,11 @@ def test_a_selection_without_theta_is_refused():
         comparable(config(select={"scope": "complement"}))
 
 
+def test_a_theta_of_each_network_s_own_is_refused():
+    with pytest.raises(ConfigError, match=r"select\.theta: expected a number to speak of.*'auto'"):
+        comparable(config(select={"theta": "auto"}))
+
+
 def test_an_experiment_without_images_is_refused():
     with pytest.raises(ConfigError, match=r"data\.kind: expected images, got mini; see `study`"):
         comparable(config("mini", compare=False))
