@@ -136,17 +136,18 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], T]) 
         return result
 
 
+def after(command: str, config: Path) -> Project:
+    """The experiment with results beside its file."""
+    project = Project(config, config.parent / "results")
+    result = project(command)
+    assert result.exit_code == 0, result.output
+    return project
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """MiniModel, drawn in full. Only to be looked at: every test shares it."""
-
-    def make(folder: Path) -> Project:
-        project = Project(experiment_file(folder / "tiny.yaml"), folder / "results")
-        result = project("run")
-        assert result.exit_code == 0, result.output
-        return project
-
-    return once(tmp_path_factory, "tiny", make)
+    return once(tmp_path_factory, "tiny", lambda f: after("run", experiment_file(f / "tiny.yaml")))
 
 
 @pytest.fixture(scope="session")
@@ -177,14 +178,8 @@ def small(small_finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.fixture(scope="session")
 def compared_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Digits with a comparison, drawn in full. Only to be looked at."""
-
-    def make(folder: Path) -> Project:
-        project = Project(digits_file(folder / "small_digits.yaml"), folder / "results")
-        result = project("compare")
-        assert result.exit_code == 0, result.output
-        return project
-
-    return once(tmp_path_factory, "compared", make)
+    file = "small_digits.yaml"
+    return once(tmp_path_factory, "compared", lambda f: after("compare", digits_file(f / file)))
 
 
 @pytest.fixture
