@@ -28,7 +28,9 @@ OUTPUT = "the network's output"
 ATTENTION = "attention, of which heads=True or entries=True prunes something"
 
 
-def labelled_graph(run: Propagation, attention: Attention = "whole") -> ChannelGraph:
+def labelled_graph(
+    run: Propagation, attention: Attention = "whole", residual: bool = False
+) -> ChannelGraph:
     """The groups of channels of a network that has been run on labels.
 
     Parameters
@@ -36,8 +38,10 @@ def labelled_graph(run: Propagation, attention: Attention = "whole") -> ChannelG
     run : Propagation
     attention : {"whole", "heads", "entries"}
         What may be removed of attention.
+    residual : bool
+        Whether norms over channels may be over fewer of them.
     """
-    units = run.constraints.units(attention)
+    units = run.constraints.units(attention, residual)
     of_label = units.of_label
     readers = weight_readers(run)
     groups: dict[int, Group] = {}  # by each of its units
@@ -154,6 +158,7 @@ def _group(
         tuple(dropouts),
         kept_sizes(run, of_label, members),
         scaled_queries(run, slots) if attention == "entries" else (),
+        tuple(slot.tensor for slot in slots if slot.tensor in run.norms),
     )
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from mini_exp.errors import ConfigError, DomainError, MiniExpError, NetworkError, named
 from mini_exp.pruning.calibration import Batches, repeatable
-from mini_exp.pruning.compression import Compression, compressed_network
+from mini_exp.pruning.compression import Compression, compressed_network, with_norm_fits
 from mini_exp.pruning.constraints import Attention
 from mini_exp.pruning.measured_losses import measured_losses
 from mini_exp.pruning.recipe import (
@@ -41,6 +41,7 @@ def prune(
     tied: bool = True,
     heads: bool = False,
     entries: bool = False,
+    residual: bool = False,
     strict: bool = False,
     theta: float | Literal["auto"] = 0.5,
     losses: Literal["measured", "spectral"] = "measured",
@@ -95,6 +96,10 @@ def prune(
         Prune whole heads of attention as well, where the network runs with fewer.
     entries : bool
         Prune the same entries of all heads instead: of queries, keys and values.
+    residual : bool
+        Prune what layer and RMS norms are over as well, the residual stream of a transformer. They
+        normalise over what is kept, their weights times what fits this best to what they gave of it
+        before; the selection says what is lost.
     strict : bool
         Refuse a network of which something has to stay whole.
     theta : float or "auto"
@@ -112,7 +117,8 @@ def prune(
     refit : bool
         Solve for every weight of the next layer over its patches, not per channel: slower.
     sequential : bool
-        Estimate from the activations of the network pruned so far: a pass per group.
+        Estimate from the activations of the network pruned so far: a pass per group, and per
+        layer that reads what norms are over fewer channels of.
     rescale_dropout : bool
         Multiply dropout probabilities by the kept share.
     recover : bool or Recovery
@@ -165,6 +171,7 @@ def prune(
             "tied": tied,
             "heads": heads,
             "entries": entries,
+            "residual": residual,
             "strict": strict,
             "rescale_dropout": rescale_dropout,
             "progress": progress,
@@ -177,7 +184,7 @@ def prune(
         attention: Attention = "heads" if heads else "entries" if entries else "whole"
         compression = Compression(weights, ridge, intercept, refit, sequential)
         batches = repeatable(batches, progress)
-        graph = prunable_graph(network, batches, tied, attention, exclude)
+        graph = prunable_graph(network, batches, tied, attention, exclude, residual)
         if strict and graph.frozen:
             one = graph.frozen[0]
             raise NetworkError(f"strict: {one.name} has to stay whole: {one.reason}")
@@ -197,6 +204,7 @@ def prune(
                 rescale_dropout,
                 measured if losses == "measured" else None,
             )
+            selection = with_norm_fits(network, selection, batches)
             smaller, error = compressed_network(network, selection, tensors, batches, compression)
             return smaller, replace(selection, agreement=error)
 
