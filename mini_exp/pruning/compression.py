@@ -16,12 +16,8 @@ from mini_exp.pruning.calibration import Batches, small_example
 from mini_exp.pruning.folding import fold, shift
 from mini_exp.pruning.graph import Reader, Slot
 from mini_exp.pruning.moments import TensorMoments, reader_moments
-from mini_exp.pruning.narrow_norms import (
-    moments_behind_norms,
-    norm_fits,
-    rescale_norms,
-    restrict_norms,
-)
+from mini_exp.pruning.narrow_norms import restrict_norms
+from mini_exp.pruning.norm_fits import moments_behind_norms, norm_fits, rescale_norms
 from mini_exp.pruning.selection import Selection
 from mini_exp.pruning.trace import independent_copy
 from mini_exp.pruning.verification import agreement

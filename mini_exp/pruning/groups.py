@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mini_exp.pruning.attention_sizes import kept_sizes, scaled_queries
+from mini_exp.pruning.attention_sizes import kept_sizes, scaled_queries, stream_sizes
 from mini_exp.pruning.constraints import CONSTANT, Attention
 from mini_exp.pruning.graph import (
     ChannelGraph,
@@ -144,6 +144,10 @@ def _group(
         and np.isin(of_label[one.rows], members).any()
     )
     name = _module(next(iter(writers), slots[0].tensor))
+    norms = tuple(slot.tensor for slot in slots if slot.tensor in run.norms)
+    attributes = kept_sizes(run, of_label, members)
+    if norms:
+        attributes = tuple(dict.fromkeys(attributes + stream_sizes(run, of_label, members)))
     dropouts = dict.fromkeys(
         place
         for place, factors in run.dropouts
@@ -156,9 +160,9 @@ def _group(
         tuple(slots),
         tuple(readings),
         tuple(dropouts),
-        kept_sizes(run, of_label, members),
+        attributes,
         scaled_queries(run, slots) if attention == "entries" else (),
-        tuple(slot.tensor for slot in slots if slot.tensor in run.norms),
+        norms,
     )
 
 
