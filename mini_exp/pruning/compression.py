@@ -130,24 +130,29 @@ def masked_network(
     kept = surgery.kept_of_norms(selection)
     rescale_norms(masked, selection.norms)
     restrict_norms(masked, kept)
-    normalised = {
-        reader for own in selection.groups if own.group.norms for reader in own.group.readers
-    }
     if compression.weights == "reconstruct":
-        refit = compression.refit
-        for readers in _readers_in_turn(selection, normalised if compression.sequential else ()):
-            behind: Mapping[str, TensorMoments] = {}
-            if compression.sequential:
+        refit, sequential = compression.refit, compression.sequential
+        normalised = _normalised_readers(selection)
+        behind: Mapping[str, TensorMoments] = {}
+        if normalised and not sequential:
+            behind = moments_behind_norms(network, masked, kept, normalised, batches, refit)
+        for readers in _readers_in_turn(selection, normalised if sequential else ()):
+            if sequential:
                 moments = reader_moments(masked, readers, batches, refit, network)
-            else:
-                if refit:
-                    moments = reader_moments(network, readers, batches, by_weight=True)
-                own = [reader for reader in readers if reader in normalised]
-                behind = moments_behind_norms(network, masked, kept, own, batches, refit)
+            elif refit:
+                moments = reader_moments(network, readers, batches, by_weight=True)
             for reader in (reader for reader in readers if reader.folds):
                 _reconstruct(masked, selection, reader, moments, behind, compression)
     surgery.mask(masked, selection)
     return masked
+
+
+def _normalised_readers(selection: Selection) -> list[Reader]:
+    """Readers of what norms are over fewer channels of."""
+    reduced = [own.group for own in selection.groups if own.width < own.group.width]
+    return list(
+        dict.fromkeys(reader for group in reduced if group.norms for reader in group.readers)
+    )
 
 
 def _readers_in_turn(selection: Selection, apart: Container[Reader]) -> list[list[Reader]]:

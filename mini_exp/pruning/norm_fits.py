@@ -96,10 +96,8 @@ def moments_behind_norms(
         A copy, its norms rescaled.
     kept : mapping from weight to (k,) int64
     readers, batches, by_weight
-        As for ``reader_moments``; there may be no readers.
+        As for ``reader_moments``.
     """
-    if not readers:
-        return {}
     given: dict[str, list[Tensor]] = defaultdict(list)
     narrow = independent_copy(rescaled)
     restrict_norms(narrow, kept, given)

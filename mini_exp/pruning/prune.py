@@ -117,8 +117,8 @@ def prune(
     refit : bool
         Solve for every weight of the next layer over its patches, not per channel: slower.
     sequential : bool
-        Estimate from the activations of the network pruned so far: a pass per group, and per
-        layer that reads what norms are over fewer channels of.
+        Estimate from the activations of the network pruned so far: a pass per group; with
+        ``residual`` one per layer that reads the stream.
     rescale_dropout : bool
         Multiply dropout probabilities by the kept share.
     recover : bool or Recovery
@@ -135,7 +135,8 @@ def prune(
         Of the same class, in the same mode, with batch norm statistics of the batches.
     selection : Selection
         Widths and index sets by group, and what was left whole and why; printed, it is a table.
-        With a budget, how far from the best possible the widths may be.
+        What norms over fewer channels lose is in ``norms``. With a budget, how far from the best
+        possible the widths may be.
 
     Raises
     ------
@@ -152,8 +153,8 @@ def prune(
     Notes
     -----
     Some runs of a few samples to see how the network is made and to check the result; one pass over
-    the batches, two if there are batch norms, O(n p m²) for m channels and p
-    positions, and O(m³) per group.
+    the batches, two if there are batch norms, three more where norms are over fewer channels,
+    O(n p m²) for m channels and p positions, and O(m³) per group.
 
     References
     ----------

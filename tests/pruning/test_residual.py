@@ -174,6 +174,37 @@ def test_readers_are_estimated_from_what_the_narrow_norms_give():
         np.testing.assert_allclose(smaller[i].inner.weight.detach(), expected, rtol=1e-6)
 
 
+def test_a_reader_without_a_norm_is_estimated_from_the_stream_as_it_is():
+    network = randomised(blocks(nn.LayerNorm))
+    network[3] = nn.Identity()
+    smaller, selection = prune(
+        network, [sequences()], keep={"0": KEPT / WIDTH}, residual=True, ridge=0.0
+    )
+    x = inputs_of(network, network[4], sequences())
+    a = np.linalg.lstsq(x[:, selection.index_sets["0"]], x, rcond=None)[0].T
+    expected = network[4].weight.detach().numpy() @ a
+    np.testing.assert_allclose(smaller[4].weight.detach(), expected, rtol=1e-6)
+
+
+def test_norms_that_share_their_weights_keep_the_stream_whole():
+    network = randomised(blocks(nn.LayerNorm))
+    network[2].norm.weight = network[1].norm.weight
+    _, selection = prune(network, [sequences()], keep=0.5, residual=True)
+    reasons = {one.name: one.reason for one in selection.frozen}
+    assert reasons["0"] == "2.norm: layer_norm over channels"
+
+
+def test_a_norm_that_is_called_twice_is_fitted_to_both():
+    network = randomised(blocks(nn.LayerNorm))
+    network[2].norm = network[1].norm
+    smaller, selection = prune(network, [sequences()], keep={"0": 0.5}, residual=True)
+    x = np.concatenate([inputs_of(network, network[i], sequences()) for i in (1, 2)])
+    fit = selection.norms[0]
+    expected = fit_of(x, selection.index_sets["0"])
+    np.testing.assert_allclose((fit.scale, fit.error), expected, rtol=1e-9)
+    assert smaller[2].norm is smaller[1].norm
+
+
 @every_form
 @pytest.mark.parametrize("options", [{"sequential": True}, {"refit": True}, {"theta": "auto"}])
 def test_other_options_go_with_it(form, options):
