@@ -1,4 +1,4 @@
-"""What modules keep of the sizes of attention, and what undoes its scale by another size."""
+"""What modules keep of the sizes of attention and of the residual stream, and queries' scale."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ HEAD_COUNTS = (
 HEAD_SIZES = ("head_dim", "head_size", "attention_head_size", "dim_head", "key_dim", "d")
 ALL_SIZES = ("all_head_size", "attn_dim", "inner_dim", "embed_dim", "split_size", "hidden_size")
 """Names under which modules keep how many heads they have, of what size, and all together."""
+STREAM_SIZES = ("hidden_dim", "hidden_size", "embed_dim", "d_model", "dim")
+"""Names under which they keep how many channels there are between their layers."""
 
 
 def kept_sizes(
@@ -65,4 +67,17 @@ def kept_sizes(
         for name in ALL_SIZES:
             if kept.get(name) in (units.shape[-1], units.shape[-1] * units.shape[-2]):
                 attributes[place, name] = None
+    return tuple(attributes)
+
+
+def stream_sizes(
+    run: Propagation, of_label: Integers, members: Integers
+) -> tuple[tuple[str, str], ...]:
+    """Numbers that modules keep of a group which they view as it is, its positions otherwise."""
+    attributes = []
+    for place, labels in run.views:
+        if np.isin(of_label[labels], members).all():
+            kept = vars(run.network.get_submodule(place))
+            sizes = {name: kept[name] for name in STREAM_SIZES if isinstance(kept.get(name), int)}
+            attributes += [(place, name) for name, size in sizes.items() if size == len(labels)]
     return tuple(attributes)

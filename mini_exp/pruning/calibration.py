@@ -175,6 +175,24 @@ class _SeenError(Exception):
     """The call has been seen; the rest need not run."""
 
 
+class Unpadded:
+    """Positions that count: those that the ``attention_mask`` of the present batch keeps."""
+
+    def __init__(self) -> None:
+        self.masks: list[Tensor] = []
+
+    def note(self, module: nn.Module, arguments: Any, named: dict[str, Any]) -> None:
+        """A hook of the network, before it runs."""
+        self.masks = [x for name, x in named.items() if name == "attention_mask" and x is not None]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """What counts of a tensor (n, positions, …); others as they are."""
+        for kept in self.masks:
+            if x.ndim == 3 and kept.shape == x.shape[:2]:
+                x = x[kept.bool()]
+        return x
+
+
 def repeatable(batches: Any, progress: bool = False) -> Batches:
     """Batches that can be gone through several times; a tensor is one of them.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,8 @@ from mini_exp.pruning.calibration import Batches, small_example
 from mini_exp.pruning.folding import fold, shift
 from mini_exp.pruning.graph import Reader, Slot
 from mini_exp.pruning.moments import TensorMoments, reader_moments
+from mini_exp.pruning.narrow_norms import restrict_norms
+from mini_exp.pruning.norm_fits import moments_behind_norms, norm_fits, rescale_norms
 from mini_exp.pruning.selection import Selection
 from mini_exp.pruning.trace import independent_copy
 from mini_exp.pruning.verification import agreement
@@ -81,8 +83,8 @@ def compressed_network(
     moments : mapping
         As ``reader_moments`` returns it, by channel.
     batches : iterable or function
-        Calibration batches, gone through again for batch norms, and for ``refit`` and
-        ``sequential``.
+        Calibration batches, gone through again for batch norms, for norms over fewer channels, and
+        for ``refit`` and ``sequential``.
     compression : Compression
 
     Returns
@@ -109,6 +111,12 @@ def compressed_network(
     return smaller, error
 
 
+def with_norm_fits(network: nn.Module, selection: Selection, batches: Batches) -> Selection:
+    """The selection with the factors of the norms that are over fewer channels."""
+    kept = surgery.kept_of_norms(selection)
+    return replace(selection, norms=norm_fits(network, kept, batches))
+
+
 def masked_network(
     network: nn.Module,
     selection: Selection,
@@ -121,27 +129,47 @@ def masked_network(
     Its readers have new weights, and zeros for the channels that are not selected.
     """
     masked = independent_copy(network)
+    kept = surgery.kept_of_norms(selection)
+    rescale_norms(masked, selection.norms)
+    restrict_norms(masked, kept)
     if compression.weights == "reconstruct":
-        for readers in _readers_in_turn(selection):
-            if compression.sequential:
-                moments = reader_moments(masked, readers, batches, compression.refit, network)
-            elif compression.refit:
+        refit, sequential = compression.refit, compression.sequential
+        normalised = _normalised_readers(selection)
+        behind: Mapping[str, TensorMoments] = {}
+        if normalised and not sequential:
+            behind = moments_behind_norms(network, masked, kept, normalised, batches, refit)
+        for readers in _readers_in_turn(selection, normalised if sequential else ()):
+            if sequential:
+                moments = reader_moments(masked, readers, batches, refit, network)
+            elif refit:
                 moments = reader_moments(network, readers, batches, by_weight=True)
             for reader in (reader for reader in readers if reader.folds):
-                _reconstruct(masked, selection, reader, moments, compression)
+                _reconstruct(masked, selection, reader, moments, behind, compression)
     surgery.mask(masked, selection)
     return masked
 
 
-def _readers_in_turn(selection: Selection) -> list[list[Reader]]:
-    """Readers of what is reduced, each with the last of the groups that it reads."""
+def _normalised_readers(selection: Selection) -> list[Reader]:
+    """Readers of what norms are over fewer channels of."""
+    reduced = [own.group for own in selection.groups if own.width < own.group.width]
+    return list(
+        dict.fromkeys(reader for group in reduced if group.norms for reader in group.readers)
+    )
+
+
+def _readers_in_turn(selection: Selection, apart: Container[Reader]) -> list[list[Reader]]:
+    """Readers of what is reduced, each with the last of the groups that it reads.
+
+    Some are apart but for those that read the same tensor.
+    """
     last: dict[Reader, int] = {}
     for i, kept in enumerate(selection.groups):
         if kept.width < kept.group.width:
             last |= dict.fromkeys(kept.group.readers, i)
-    turns = range(len(selection.groups))
-    every = [[reader for reader, own in last.items() if own == i] for i in turns]
-    return [readers for readers in every if readers]
+    turns: dict[tuple[int, str], list[Reader]] = {}
+    for reader, i in sorted(last.items(), key=lambda item: item[1]):
+        turns.setdefault((i, reader.tensor if reader in apart else ""), []).append(reader)
+    return list(turns.values())
 
 
 def _reconstruct(
@@ -149,15 +177,19 @@ def _reconstruct(
     selection: Selection,
     reader: Reader,
     moments: Mapping[str, TensorMoments],
+    behind: Mapping[str, TensorMoments],
     compression: Compression,
 ) -> None:
     """Fold A_J into a reader, which gets zeros for all channels but the kept ones."""
-    own = moments.get(reader.weight if compression.refit else reader.tensor)
+    key = reader.weight if compression.refit else reader.tensor
+    own = moments.get(key)
     if own is None:  # not run on these batches
         return
-    second, cross, square = own.estimated(compression.intercept)
     channels = _kept_channels(selection, reader)
     units = _units(channels, own.mean.shape[-1] * max(reader.groups, 1) // reader.channels)
+    if key in behind and _has_nothing_else(behind[key], units):
+        own = behind[key]
+    second, cross, square = own.estimated(compression.intercept)
     ridge = compression.ridge
     if ridge == "auto":
         n_free = int(compression.intercept)
@@ -168,6 +200,13 @@ def _reconstruct(
         offset = own.target_mean - (matrix @ kept_mean[..., None])[..., 0]
         shift(network, reader, offset, compression.refit)
     fold(network, reader, matrix, units, compression.refit)
+
+
+def _has_nothing_else(moments: TensorMoments, units: Integers) -> bool:
+    """Whether all but some units are zero, as behind a norm over fewer channels."""
+    squares = np.diagonal(moments.second_sum, axis1=-2, axis2=-1)
+    kept = np.take_along_axis(squares, units, axis=-1)
+    return bool(np.count_nonzero(squares) == np.count_nonzero(kept))
 
 
 def _kept_channels(selection: Selection, reader: Reader) -> Integers:

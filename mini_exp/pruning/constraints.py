@@ -53,6 +53,7 @@ class Constraints:
     dots: list[Integers] = field(default_factory=list)
     scaled: list[Integers] = field(default_factory=list)
     biases: list[tuple[Integers, Integers]] = field(default_factory=list)
+    norms: list[tuple[Integers, Integers, str]] = field(default_factory=list)
 
     def new_labels(self, n: int) -> Integers:
         """Labels that nothing has yet: (n,)."""
@@ -77,6 +78,10 @@ class Constraints:
         """What is computed depends on all labels of a line together: (n, k)."""
         self.mixings.append((lines, reason))
 
+    def normalise(self, lines: Integers, columns: Integers, reason: str) -> None:
+        """The labels of a line are mixed by a norm with these weights: (n, m), (m,)."""
+        self.norms.append((lines, columns, reason))
+
     def split(self, labels: Integers, place: str) -> None:
         """An axis was split in several: each part along all but one axis loses equally many."""
         self.splits.append((place, labels))
@@ -92,7 +97,7 @@ class Constraints:
             marked[labels] = True
         return marked
 
-    def units(self, attention: Attention = "whole") -> Units:
+    def units(self, attention: Attention = "whole", residual: bool = False) -> Units:
         """The units that follow.
 
         Parameters
@@ -100,6 +105,8 @@ class Constraints:
         attention : {"whole", "heads", "entries"}
             Where an axis was split for attention, the parts (heads) are removed as a whole, or the
             same entries of all of them.
+        residual : bool
+            Where every line of a norm has the channels of its weights, it may be over fewer.
 
         Notes
         -----
@@ -136,6 +143,9 @@ class Constraints:
         mixings = list(self.mixings)
         if attention != "entries":
             mixings += [(lines, "attention with a scale by their number") for lines in self.scaled]
+        for lines, columns, reason in self.norms:
+            if not (residual and (of_label[lines] == of_label[columns]).all()):
+                mixings.append((lines, reason))
         for lines, reason in mixings:
             let_stay(lines[~_within(lines, of_label)].ravel(), reason)
         return Units(of_label, reasons)

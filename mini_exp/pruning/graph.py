@@ -122,6 +122,8 @@ class Group:
     scaled : tuple of (tensor, axis, entries)
         What writes queries that attention divides by the root of their number: it is multiplied by
         the root of the share that stays.
+    norms : tuple of str
+        Weights of norms over these channels, which are over fewer of them afterwards.
     """
 
     name: str
@@ -132,6 +134,7 @@ class Group:
     dropouts: tuple[str, ...] = ()
     attributes: tuple[tuple[str, str], ...] = ()
     scaled: tuple[tuple[str, int, tuple[int, ...]], ...] = ()
+    norms: tuple[str, ...] = ()
 
     @property
     def readers(self) -> tuple[Reader, ...]:

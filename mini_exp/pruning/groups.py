@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mini_exp.pruning.attention_sizes import kept_sizes, scaled_queries
+from mini_exp.pruning.attention_sizes import kept_sizes, scaled_queries, stream_sizes
 from mini_exp.pruning.constraints import CONSTANT, Attention
 from mini_exp.pruning.graph import (
     ChannelGraph,
@@ -28,7 +28,9 @@ OUTPUT = "the network's output"
 ATTENTION = "attention, of which heads=True or entries=True prunes something"
 
 
-def labelled_graph(run: Propagation, attention: Attention = "whole") -> ChannelGraph:
+def labelled_graph(
+    run: Propagation, attention: Attention = "whole", residual: bool = False
+) -> ChannelGraph:
     """The groups of channels of a network that has been run on labels.
 
     Parameters
@@ -36,8 +38,10 @@ def labelled_graph(run: Propagation, attention: Attention = "whole") -> ChannelG
     run : Propagation
     attention : {"whole", "heads", "entries"}
         What may be removed of attention.
+    residual : bool
+        Whether norms over channels may be over fewer of them.
     """
-    units = run.constraints.units(attention)
+    units = run.constraints.units(attention, residual)
     of_label = units.of_label
     readers = weight_readers(run)
     groups: dict[int, Group] = {}  # by each of its units
@@ -140,6 +144,10 @@ def _group(
         and np.isin(of_label[one.rows], members).any()
     )
     name = _module(next(iter(writers), slots[0].tensor))
+    norms = tuple(slot.tensor for slot in slots if slot.tensor in run.norms)
+    attributes = kept_sizes(run, of_label, members)
+    if norms:
+        attributes = tuple(dict.fromkeys(attributes + stream_sizes(run, of_label, members)))
     dropouts = dict.fromkeys(
         place
         for place, factors in run.dropouts
@@ -152,8 +160,9 @@ def _group(
         tuple(slots),
         tuple(readings),
         tuple(dropouts),
-        kept_sizes(run, of_label, members),
+        attributes,
         scaled_queries(run, slots) if attention == "entries" else (),
+        norms,
     )
 
 

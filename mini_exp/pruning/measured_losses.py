@@ -9,7 +9,7 @@ import numpy.typing as npt
 from torch import nn
 
 from mini_exp.pruning.calibration import Batches
-from mini_exp.pruning.compression import Compression, masked_network
+from mini_exp.pruning.compression import Compression, masked_network, with_norm_fits
 from mini_exp.pruning.fidelity import Fidelity, split_samples
 from mini_exp.pruning.moments import TensorMoments
 from mini_exp.pruning.selection import GroupPath, first_channels
@@ -64,6 +64,7 @@ def measured_losses(
         measured = []
         for width in widths[widths < m]:
             selection = first_channels([path], [int(width)])
+            selection = with_norm_fits(network, selection, batches)
             masked = masked_network(network, selection, moments, batches, plain)
             measured.append(fidelity.mean(masked, range(len(examples))))
         losses[path.group.name] = curve(widths[widths < m], np.array(measured), m)

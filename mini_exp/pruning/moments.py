@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from mini_exp.errors import DomainError
 from mini_exp.pruning.blocks import patches_of, rows_of
-from mini_exp.pruning.calibration import Batches, eval_mode, run_through
+from mini_exp.pruning.calibration import Batches, Unpadded, eval_mode, run_through
 from mini_exp.pruning.calls import Call, tensors_in
 from mini_exp.pruning.graph import Group, Reader
 from mini_exp.pruning.operations import COMPOSITES
@@ -144,15 +144,10 @@ def reader_moments(
     sums: dict[str, RunningMoments] = {}
     wanted: dict[str, list[Any]] = {}
 
-    mask: list[Tensor] = []
-
-    def note_mask(module: nn.Module, arguments: Any, named: dict[str, Any]) -> None:
-        mask[:] = [x for name, x in named.items() if name == "attention_mask" and x is not None]
+    unpadded = Unpadded()
 
     def units(reader: Reader, x: Tensor, call: Call) -> Any:
-        for kept in mask:
-            if x.ndim == 3 and kept.shape == x.shape[:2]:  # padded positions do not count
-                x = x[kept.bool()]
+        x = unpadded(x)
         return patches_of(x, reader, call) if by_weight else rows_of(x, reader)
 
     def remember(key: str, reader: Reader, x: Tensor, call: Call) -> None:
@@ -174,7 +169,7 @@ def reader_moments(
         stack.enter_context(eval_mode(runs))
         for mode in modes:
             stack.enter_context(mode)
-        hook = runs.register_forward_pre_hook(note_mask, with_kwargs=True)
+        hook = runs.register_forward_pre_hook(unpadded.note, with_kwargs=True)
         stack.callback(hook.remove)
         run_through(runs, batches)
     if not sums:

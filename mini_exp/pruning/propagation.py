@@ -120,6 +120,8 @@ class Propagation(TorchFunctionMode):
         self.contractions: list[Contraction] = []
         self.dropouts: list[tuple[str, Factors]] = []
         self.bare_norms: list[tuple[str, Integers]] = []
+        self.norms: set[str] = set()
+        self.views: list[tuple[str, Integers]] = []
         self.axes: list[Axis] = []
         self.places: list[_Place] = []
         self.given: list[Tensor] = []
@@ -223,6 +225,13 @@ class Propagation(TorchFunctionMode):
             axis,
             self.source(x),
         )
+
+    def own_weight(self, weight: Any) -> str | None:
+        """The name of a parameter that the module that runs holds, if it has no parts."""
+        name: str | None = self._names.get(weight) if isinstance(weight, nn.Parameter) else None
+        own = name is not None and name.rpartition(".")[0] == self.place
+        parts = any(True for _ in self.network.get_submodule(self.place).children())
+        return name if own and not parts else None
 
     def split(self, labels: Integers) -> None:
         """An axis becomes several, here."""

@@ -11,7 +11,7 @@ from torch import nn
 
 from mini_exp.errors import ConfigError, DomainError, MiniExpError, NetworkError, named
 from mini_exp.pruning.calibration import Batches, repeatable
-from mini_exp.pruning.compression import Compression, compressed_network
+from mini_exp.pruning.compression import Compression, compressed_network, with_norm_fits
 from mini_exp.pruning.constraints import Attention
 from mini_exp.pruning.measured_losses import measured_losses
 from mini_exp.pruning.recipe import (
@@ -41,6 +41,7 @@ def prune(
     tied: bool = True,
     heads: bool = False,
     entries: bool = False,
+    residual: bool = False,
     strict: bool = False,
     theta: float | Literal["auto"] = 0.5,
     losses: Literal["measured", "spectral"] = "measured",
@@ -95,6 +96,10 @@ def prune(
         Prune whole heads of attention as well, where the network runs with fewer.
     entries : bool
         Prune the same entries of all heads instead: of queries, keys and values.
+    residual : bool
+        Prune what layer and RMS norms are over as well, the residual stream of a transformer. They
+        normalise over what is kept, their weights times what fits this best to what they gave of it
+        before; the selection says what is lost.
     strict : bool
         Refuse a network of which something has to stay whole.
     theta : float or "auto"
@@ -114,7 +119,8 @@ def prune(
     refit : bool
         Solve for every weight of the next layer over its patches, not per channel: slower.
     sequential : bool
-        Estimate from the activations of the network pruned so far: a pass per group.
+        Estimate from the activations of the network pruned so far: a pass per group; with
+        ``residual`` one per layer that reads the stream.
     rescale_dropout : bool
         Multiply dropout probabilities by the kept share.
     recover : bool or Recovery
@@ -131,7 +137,8 @@ def prune(
         Of the same class, in the same mode, with batch norm statistics of the batches.
     selection : Selection
         Widths and index sets by group, and what was left whole and why; printed, it is a table.
-        With a budget, how far from the best possible the widths may be.
+        What norms over fewer channels lose is in ``norms``. With a budget, how far from the best
+        possible the widths may be.
 
     Raises
     ------
@@ -148,8 +155,8 @@ def prune(
     Notes
     -----
     Some runs of a few samples to see how the network is made and to check the result; one pass over
-    the batches, two if there are batch norms, O(n p m²) for m channels and p
-    positions, and O(m³) per group.
+    the batches, two if there are batch norms, three more where norms are over fewer channels,
+    O(n p m²) for m channels and p positions, and O(m³) per group.
 
     References
     ----------
@@ -167,6 +174,7 @@ def prune(
             "tied": tied,
             "heads": heads,
             "entries": entries,
+            "residual": residual,
             "strict": strict,
             "rescale_dropout": rescale_dropout,
             "progress": progress,
@@ -180,7 +188,7 @@ def prune(
         ridge = ridge if ridge is not None else "auto" if refit is True else 1e-6
         compression = Compression(weights, ridge, intercept, refit, sequential)
         batches = repeatable(batches, progress)
-        graph = prunable_graph(network, batches, tied, attention, exclude)
+        graph = prunable_graph(network, batches, tied, attention, exclude, residual)
         if strict and graph.frozen:
             one = graph.frozen[0]
             raise NetworkError(f"strict: {one.name} has to stay whole: {one.reason}")
@@ -200,6 +208,7 @@ def prune(
                 rescale_dropout,
                 measured if losses == "measured" else None,
             )
+            selection = with_norm_fits(network, selection, batches)
             smaller, error = compressed_network(network, selection, tensors, batches, compression)
             return smaller, replace(selection, agreement=error)
 

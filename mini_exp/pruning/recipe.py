@@ -57,6 +57,7 @@ def prunable_graph(
     tied: bool = True,
     attention: Attention = "whole",
     exclude: Sequence[str | nn.Module] = (),
+    residual: bool = False,
 ) -> ChannelGraph:
     """The groups of a network that takes such batches.
 
@@ -70,6 +71,8 @@ def prunable_graph(
         What may be removed of attention.
     exclude : sequence
         Modules, or patterns of their names, that stay as they are.
+    residual : bool
+        What norms over channels are given as well.
 
     Raises
     ------
@@ -81,7 +84,7 @@ def prunable_graph(
     """
     check_network(network)
     example = small_example(network, batches)
-    graph = channel_graph(network, example, attention)
+    graph = channel_graph(network, example, attention, residual)
     left = {
         group.name: "tied to others, which was not wanted"
         for group in graph.groups

@@ -104,6 +104,26 @@ class Recovered:
 
 
 @dataclass(frozen=True)
+class NormFit:
+    """What a norm over the kept channels alone makes of them.
+
+    Attributes
+    ----------
+    weight : str
+        The norm's weight.
+    scale : float
+        c, by which it is multiplied: c n' is nearest to n, what the norm over all channels gives of
+        the kept ones before weight and bias.
+    error : float
+        1 − R² in [0, 1]: what remains of n, Ê‖n − c n'‖² / Ê‖n‖².
+    """
+
+    weight: str
+    scale: float
+    error: float
+
+
+@dataclass(frozen=True)
 class Selection:
     """The channels that stay, group by group in the order of execution.
 
@@ -126,6 +146,8 @@ class Selection:
         Of measured widths within a budget: the sum over the groups of what each loses alone.
     recovered : Recovered or None
         What the repair did.
+    norms : tuple of NormFit
+        Of norms over fewer channels, on the calibration samples.
     """
 
     groups: tuple[GroupSelection, ...]
@@ -136,6 +158,7 @@ class Selection:
     agreement: float | None = None
     predicted_loss: float | None = None
     recovered: Recovered | None = None
+    norms: tuple[NormFit, ...] = ()
 
     @property
     def widths(self) -> dict[str, int]:
@@ -148,10 +171,16 @@ class Selection:
         return {kept.group.name: kept.index_set.tolist() for kept in self.groups}
 
     def __str__(self) -> str:
-        """A table of the layers before and after, and what was left whole."""
+        """A table of the layers before and after, what was left whole, what narrow norms lose."""
         share = {kept.group.name: kept.width / kept.group.width for kept in self.groups}
         left = [f"left whole: {one.name} ({one.width}): {one.reason}" for one in self.frozen]
         lines = [*layer_table(self.layers, share), *left]
+        if self.norms:
+            worst = max(self.norms, key=lambda fit: fit.error)
+            lines.append(
+                f"norms over fewer channels: up to {worst.error:.3g} of the mean square of what is "
+                f"kept ({worst.weight})"
+            )
         return "\n".join([*lines, str(self.recovered)] if self.recovered else lines)
 
 

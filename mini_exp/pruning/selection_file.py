@@ -19,7 +19,7 @@ from mini_exp.pruning.graph import (
     Reading,
     Slot,
 )
-from mini_exp.pruning.selection import GroupPath, GroupSelection, Recovered, Selection
+from mini_exp.pruning.selection import GroupPath, GroupSelection, NormFit, Recovered, Selection
 from mini_exp.spectral import Floats
 
 
@@ -47,6 +47,7 @@ def selection_bytes(selection: Selection) -> bytes:
         "agreement": selection.agreement,
         "predicted_loss": selection.predicted_loss,
         "recovered": selection.recovered and dataclasses.asdict(selection.recovered),
+        "norms": [dataclasses.asdict(one) for one in selection.norms],
         "layers": layers,
         "uses": [dataclasses.asdict(one) for one in selection.layers],
         "frozen": [dataclasses.asdict(one) for one in selection.frozen],
@@ -73,9 +74,12 @@ def parsed_selection(content: bytes) -> Selection:
         for one in saved["uses"]
     )
     frozen = tuple(Frozen(**one) for one in saved["frozen"])
-    return Selection(
-        groups, saved["rescale_dropout"], gap, uses, frozen, agreement, predicted, recovered
+    norms = tuple(
+        NormFit(str(one["weight"]), float(one["scale"]), float(one["error"]))
+        for one in saved["norms"]
     )
+    rescaled = saved["rescale_dropout"]
+    return Selection(groups, rescaled, gap, uses, frozen, agreement, predicted, recovered, norms)
 
 
 def _parsed_layer(entry: Mapping[str, Any]) -> GroupSelection:
@@ -94,6 +98,7 @@ def _parsed_layer(entry: Mapping[str, Any]) -> GroupSelection:
             (str(tensor), int(axis), tuple(map(int, entries)))
             for tensor, axis, entries in entry["scaled"]
         ),
+        norms=tuple(map(str, entry["norms"])),
     )
     _check_members(group)
     index_path, indices = entry["path"], entry["indices"]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mini_exp.pruning.graph import Slot
 from mini_exp.pruning.narrow_attention import narrow
+from mini_exp.pruning.narrow_norms import release_norms, restrict_norms
 from mini_exp.pruning.selection import GroupSelection, Selection
 from mini_exp.pruning.trace import independent_copy
 from mini_exp.spectral import Integers
@@ -43,6 +44,7 @@ def shrink(network: nn.Module, selection: Selection) -> None:
     says so.
     """
     module: Any
+    release_norms(network)
     _rescale_queries(network, selection)
     axes, holders = by_axis(selection), _holders(network)
     by_tensor: dict[str, dict[int, Integers]] = defaultdict(dict)
@@ -80,7 +82,8 @@ def _rescale_queries(network: nn.Module, selection: Selection) -> None:
 
 
 def mask(network: nn.Module, selection: Selection) -> None:
-    """Put zeros, in place, where channels that are not selected are read."""
+    """Put zeros, in place, where channels that are not selected are read, or normalised."""
+    restrict_norms(network, kept_of_norms(selection))
     holders = _holders(network)
     for (name, axis), slots in by_axis(selection).items():
         if slots[0].slot.masked:
@@ -90,6 +93,13 @@ def mask(network: nn.Module, selection: Selection) -> None:
             lead = (*kept.shape[:-1], *(1,) * (axis - kept.ndim + 1), kept.shape[-1])
             kept = kept.reshape(*lead, *(1,) * (tensor.ndim - len(lead)))
             _replace_everywhere(holders, tensor, tensor.detach() * kept)
+
+
+def kept_of_norms(selection: Selection) -> dict[str, Integers]:
+    """The channels that are left of every norm that is over fewer, by its weight."""
+    norms = {name for own in selection.groups for name in own.group.norms}
+    axes = by_axis(selection).items()
+    return {name: np.nonzero(stays(slots))[0] for (name, _), slots in axes if name in norms}
 
 
 def by_axis(selection: Selection) -> dict[tuple[str, int], list[KeptSlot]]:

@@ -28,7 +28,7 @@ KEPT_IN_TRAINING = (
 
 
 def channel_graph(
-    network: nn.Module, example: Example, attention: Attention = "whole"
+    network: nn.Module, example: Example, attention: Attention = "whole", residual: bool = False
 ) -> ChannelGraph:
     """The groups of channels of a network.
 
@@ -40,6 +40,8 @@ def channel_graph(
         What the network is called with.
     attention : {"whole", "heads", "entries"}
         What may be removed of attention.
+    residual : bool
+        Whether norms over channels may be over fewer of them.
 
     Returns
     -------
@@ -56,7 +58,7 @@ def channel_graph(
     -----
     Two forward passes of the example, one as in training.
     """
-    return labelled_graph(propagated(network, example), attention)
+    return labelled_graph(propagated(network, example), attention, residual)
 
 
 def propagated(network: nn.Module, example: Example) -> Propagation:

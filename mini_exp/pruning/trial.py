@@ -71,9 +71,11 @@ def runnable_graph(network: nn.Module, example: Example, graph: ChannelGraph) ->
         difference = _difference(network, example, selection)
         if not difference:
             break
-        changed = [group.name for group in graph.groups if group.attributes]
+        changed = [group.name for group in graph.groups if group.attributes or group.norms]
         if not changed:
             raise _named(network, example, graph, difference)
+        alone = _found_alone(graph, partial(_difference, network, example))
+        changed = [name for name in changed if name in alone] or changed
         graph = graph.without(dict.fromkeys(changed, difference))
     return graph
 

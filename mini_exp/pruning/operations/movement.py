@@ -50,6 +50,8 @@ def view(run: Propagation, call: Call) -> None:
         result = moved(call, factor)
         if len(axes_of(result)) > len(axes_of(factor)):
             run.split(array(result.squeeze()))
+        elif len(axes_of(result)) == 1:
+            run.views.append((run.place, array(result.ravel())))
         results.append(result)
     run.label(call.result, results)
 

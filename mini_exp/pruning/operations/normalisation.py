@@ -1,11 +1,11 @@
-"""Normalisation: per channel it is sliced, over channels it lets them stay."""
+"""Normalisation: per channel it is sliced, over channels it lets them stay, or is narrowed."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
 from mini_exp.pruning.calls import Call, tensors_in
-from mini_exp.pruning.labels import array, axes_of, joined, reduced, stay_along
+from mini_exp.pruning.labels import array, axes_of, joined, lines_along, reduced, stay_along
 from mini_exp.pruning.operations.elementwise import along_channels
 from mini_exp.pruning.operations.product import channels_along
 from mini_exp.pruning.propagation import Propagation
@@ -29,11 +29,21 @@ def per_channel(run: Propagation, call: Call) -> None:
 
 
 def over_last_axes(run: Propagation, call: Call) -> None:
-    """Layer and RMS norm mix the last axes; weight and bias lie along them."""
-    x, shape = call.args[0], call.bound("input", "normalized_shape")[1]
+    """Layer and RMS norm mix the last axes; weight and bias lie along them.
+
+    One over a single axis, with weights of the module that calls it, may be over fewer channels.
+    """
+    x, shape, weight = call.bound("input", "normalized_shape", "weight")
     axes = range(x.ndim - len(shape), x.ndim)
+    reason = run.reason(f"{call.name} over channels")
+    own = run.own_weight(weight) if len(shape) == 1 else None
     for factor in run.factors(x):
-        reduced(run.constraints, factor, axes, run.reason(f"{call.name} over channels"))
+        if own and factor.shape[-1] > 1:
+            run.norms.add(own)
+            columns = array(run.factors(weight)[0].ravel())
+            run.constraints.normalise(lines_along(factor, axes)[0], columns, reason)
+        else:
+            reduced(run.constraints, factor, axes, reason)
     vectors = [run.operand(v) for v in tensors_in((call.args[2:], call.kwargs)) if v.ndim]
     operands = [run.operand(x), *vectors]
     run.label(call.result, joined(run.constraints, operands, run.reason(call.name)))
