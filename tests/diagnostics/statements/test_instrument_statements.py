@@ -53,6 +53,12 @@ def test_saturation(shares, verdict):
     assert information.saturation(evidence(columns)).verdict == verdict
 
 
+def test_saturation_is_undecided_where_there_is_one_input():
+    settings = SETTINGS.model_copy(update={"data": SETTINGS.data.model_copy(update={"n_train": 1})})
+    columns = each("input", (0, 0, 0), layer=1)
+    assert information.saturation(evidence(columns, settings=settings)).verdict == UNDECIDED
+
+
 @pytest.mark.parametrize(
     ("signs", "verdict"), [((-1, -1, -1), HOLDS), ((-1, 1, 1), LETTER), ((1, 1, 1), FAILS)]
 )
