@@ -8,7 +8,7 @@ import sys
 import pandas as pd
 import pytest
 
-from mini_exp.diagnostics import instruments
+from mini_exp.diagnostics import instruments, run
 from mini_exp.diagnostics.instruments import chosen_instruments, confidence
 from mini_exp.errors import ArtifactError, MiniExpError
 from mini_exp.results.results import load_results
@@ -155,6 +155,22 @@ def test_what_only_sums_up_computes_nothing(after, override):
 def test_what_the_replicates_depend_on_computes_them_anew(after, override):
     result = after("diagnose", "--replicates", "4", "--workers", "1", "--set", override)
     assert (result.exit_code, result.stderr) == (1, "mini-exp: started\n")
+
+
+def test_a_variant_of_which_every_replicate_diverged_is_named(after, monkeypatch):
+    as_it_is = run.tables_of
+
+    def without_published(arrays):
+        tables = as_it_is(arrays)
+        measured = tables["measured"]
+        return tables | {"measured": measured[measured["variant"] != "published"]}
+
+    monkeypatch.setattr(run, "tables_of", without_published)
+    before = after.digests()
+    result = after("diagnose", "--replicates", "4", "--workers", "1")
+    expected = "diagnose: every replicate of published diverged; lower the learning rate"
+    assert (result.exit_code, result.stderr) == (1, f"mini-exp: {expected}\n")
+    assert after.digests() == before
 
 
 def test_without_replicates_only_what_is_about_no_variant_and_theorems_are_decided(before):
