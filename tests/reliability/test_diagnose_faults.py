@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mini_exp.experiment.lock import locked
@@ -25,6 +28,7 @@ from tests.reliability.test_crash import (
     run,
     study_command,
 )
+from tests.reliability.test_interrupts import SIGNALS, check_end, started
 from tests.reliability.test_starvation import one_line, with_file_size_limit
 
 CONTEXT.set_forkserver_preload(
@@ -194,3 +198,38 @@ def test_a_full_disk(
     finish(diagnosed)
     assert diagnosed.digests() == undisturbed[0].digests()
     tried("a full disk during diagnose", "one line, exit 1; the next run: same bytes")
+
+
+def begun(environment, project: Project, line: str) -> subprocess.Popen[str]:
+    """The command with a worker of its own, when it has printed a line that starts so."""
+    where = (project.config, "--results", project.results)
+    process = started(environment, "tests.study.quick", "diagnose", *where, *SIZE)
+    assert process.stdout is not None
+    assert any(printed.startswith(line) for printed in iter(process.stdout.readline, ""))
+    return process
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+@pytest.mark.parametrize("line", ["diagnose: corrected ", "diagnose: replicates "])
+def test_signals(
+    ran: Project, undisturbed, tmp_path: Path, environment, tried, line: str, number: int, code: int
+) -> None:
+    project = copied(ran, tmp_path)
+    check_end(begun(environment, project, line), number, code)
+    finish(project)
+    assert project.digests() == undisturbed[0].digests()
+    tried(f"{signal.Signals(number).name} during diagnose", f"exit {code}, one line; same bytes")
+
+
+@pytest.mark.long
+def test_a_worker_killed(ran: Project, undisturbed, tmp_path: Path, environment, tried) -> None:
+    project = copied(ran, tmp_path)
+    process = begun(environment, project, "diagnose: replicates ")
+    for child in psutil.Process(process.pid).children(recursive=True):
+        if "spawn_main" in " ".join(child.cmdline()):
+            child.kill()
+    _, errors = process.communicate(timeout=60)  # guards against hanging
+    assert (process.returncode, errors) == (0, "")
+    assert project.digests() == undisturbed[0].digests()
+    tried("SIGKILL of diagnose's worker", "success, same bytes")
