@@ -9,7 +9,7 @@ import torch
 from mini_exp.diagnostics.instruments.exact_margin import linf_margin, mean_margin, median_margin
 from mini_exp.diagnostics.rows import measured
 from mini_exp.diagnostics.stages import STAGES, Stages
-from mini_exp.report.intervals import t_interval
+from mini_exp.report.intervals import Interval, t_interval
 from mini_exp.spectral import Floats
 from mini_exp.tasks.mini.network import MiniModel
 
@@ -60,7 +60,7 @@ def measure(stages: Stages, confidence: float) -> pd.DataFrame:
         for layer in range(1, len(network.stacked_layers)):
             for share in NOISE_SHARES:
                 noisy = shares_right(network, fresh, truth, layer, share)
-                lost = t_interval(clean - noisy, confidence)
+                lost = _mean(clean - noisy, confidence)
                 parts.append(
                     measured(
                         stage,
@@ -74,6 +74,13 @@ def measure(stages: Stages, confidence: float) -> pd.DataFrame:
                     )
                 )
     return pd.concat(parts, ignore_index=True)
+
+
+def _mean(values: Floats, confidence: float) -> Interval:
+    """With its t interval; one value has none."""
+    if len(values) == 1:
+        return Interval(float(values[0]), np.nan, np.nan)
+    return t_interval(values, confidence)
 
 
 @torch.no_grad()

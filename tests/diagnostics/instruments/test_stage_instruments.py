@@ -1,5 +1,6 @@
 """What the instruments say of the stages, put together from what is tested on its own."""
 
+import dataclasses
 import math
 from types import SimpleNamespace
 
@@ -179,6 +180,16 @@ def test_what_is_lost_to_noise_is_measured_on_the_population(monkeypatch):
     expected = clean[0] - margin.shares_right(network, x, y, 2, 0.3).mean()
     assert row["estimate"] == pytest.approx(expected, abs=1e-12)
     assert row["lower"] < row["estimate"] < row["upper"]
+
+
+def test_what_one_sample_loses_has_no_interval(monkeypatch):
+    monkeypatch.setattr(margin, "SAMPLES", 1)
+    stages = small_stages()
+    one = {split: (x[:, :1], y[:, :1]) for split, (x, y) in stages.data.items()}
+    rows = margin.measure(dataclasses.replace(stages, data=one), 0.95)
+    lost = rows[rows["quantity"] == "lost to noise"]
+    assert lost["estimate"].notna().all()
+    assert lost[["lower", "upper"]].isna().all(axis=None)
 
 
 def test_homology_starts_with_a_component_per_sample_that_differs():
