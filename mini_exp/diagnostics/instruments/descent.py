@@ -25,7 +25,7 @@ QUADRATIC_STEPS = 400
 STEPS = 2000
 DIMENSIONS = (2, 10, 50)  # of the saddles
 RATIOS = (0.1, 0.3, 1.0)  # of their negative curvature and the positive one
-STARTS = 20  # at each
+STARTS = 10  # at each
 RADIUS = 1e-3  # of a perturbation
 RATE = 0.1
 
@@ -43,7 +43,7 @@ def measure(stages: Stages) -> pd.DataFrame:
 
     Notes
     -----
-    Three seconds, once per process.
+    Two seconds, once per process.
     """
     return _rows(stages.settings.seed)
 
