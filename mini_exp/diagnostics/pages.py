@@ -56,8 +56,8 @@ FIGURES: dict[str, tuple[str, Draw, str, str]] = {
         information.information,
         "Information plane by three estimators side by side.",
         "Information of every hidden layer about input and label over the epochs of the run, first "
-        "to last (large mark), in the middle of an estimator's bounds. Dotted: ln n, at which an "
-        "estimate counts samples; dashed: H(Y).",
+        "to last (large mark), in the middle of an estimator's bounds (bars). Dotted: ln n, at "
+        "which an estimate counts samples; dashed: H(Y).",
     ),
 }
 """By file name: the instrument that it shows, how it is drawn, what it shows, its caption."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import inspect
 import json
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from mini_exp.diagnostics.instruments import INSTRUMENTS, seen
+from mini_exp.diagnostics.instruments import INSTRUMENTS, instrument, seen
 from mini_exp.diagnostics.stages import STAGES, Stages
 from mini_exp.experiment import formats
 from mini_exp.experiment.code import code_hashes
@@ -61,8 +63,10 @@ def measured_run(
                 if stages is None:
                     folder = directory / variant
                     stages = stages_of_run(variant, settings, diagnose, folder, of_variant)
-                say(f"diagnose: {variant}: {name}")
+                started = time.perf_counter()
                 ledger.add(file, table.to_bytes(seen(name, stages, diagnose)))
+                seconds = time.perf_counter() - started
+                say(f"diagnose: {variant:16} {name:15} {seconds:6.2f} s")
             frames.append(table.from_bytes(ledger.content(file)))
     rows = pd.concat(frames, ignore_index=True)
     return rows.assign(stage=rows["stage"].fillna(""))  # of the data, not of a stage
@@ -127,9 +131,9 @@ def _digests(directory: Path) -> dict[str, str]:
 
 def _made_for(config: Config, diagnose: Diagnose, name: str) -> dict[str, Any]:
     """What the rows of an instrument depend on, beside the networks."""
-    read = diagnose.model_dump(mode="json", include={"n_population", "noise", "bins"})
+    read = {"n_population", *inspect.signature(instrument(name).measure).parameters}
     return {
         "settings": {key: one.model_dump(mode="json") for key, one in config.variants.items()},
-        "diagnose": read,
+        "diagnose": diagnose.model_dump(mode="json", include=read),
         "code": code_hashes("mini_exp.diagnostics.reference", INSTRUMENTS[name]),
     }

@@ -54,6 +54,12 @@ class DiagnoseRules(Section):
     similar: float = Field(
         0.9, gt=0, le=1, description="W19: CKA from which two representations are nearly one"
     )
+    noise: float = Field(
+        0.3, ge=0.1, le=1, description="W49: noise, as a share of a layer's spread, to adjust for"
+    )
+    noise_loss: Threshold = Field(
+        0.1, description="W49: the share of its accuracy above ½ that a network may lose to it"
+    )
 
 
 class Diagnose(Section):

@@ -127,6 +127,21 @@ def test_the_plane_has_a_panel_per_estimator_and_a_line_per_layer():
     assert_allclose(line.get_ydata(), 0.69 - 1 / np.array([10, 19, 209]), rtol=1e-12)
 
 
+def test_the_plane_has_the_bounds_of_every_estimate():
+    own = several(1)[0]
+    middle = own._run["estimate"]
+    own._run = own._run.assign(lower=middle - 0.2, upper=middle + 0.1)
+    bars = information.information([own]).axes[0].collections[:2]
+    for bar, axis, middles in zip(
+        bars,
+        (0, 1),
+        (4.6 - 1 / np.array([3, 12, 202]), 0.69 - 1 / np.array([10, 19, 209])),
+        strict=True,
+    ):
+        ends = np.array(bar.get_segments())[:, :, axis]
+        assert_allclose(ends, middles[:, None] + [-0.2, 0.1], rtol=1e-12)
+
+
 def test_figures_without_evidence_are_left_out():
     assert list(shown(several())) == list(FIGURES)
     without = [evidence(columns(), None)]

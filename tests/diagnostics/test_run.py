@@ -1,5 +1,6 @@
 """`mini-exp diagnose`: what it writes, what it keeps, what it refuses."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -7,8 +8,8 @@ import sys
 import pandas as pd
 import pytest
 
-from mini_exp.diagnostics import instruments
-from mini_exp.diagnostics.instruments import confidence
+from mini_exp.diagnostics import instruments, run
+from mini_exp.diagnostics.instruments import chosen_instruments, confidence
 from mini_exp.errors import ArtifactError, MiniExpError
 from mini_exp.results.results import load_results
 from mini_exp.study import spread
@@ -156,6 +157,22 @@ def test_what_the_replicates_depend_on_computes_them_anew(after, override):
     assert (result.exit_code, result.stderr) == (1, "mini-exp: started\n")
 
 
+def test_a_variant_of_which_every_replicate_diverged_is_named(after, monkeypatch):
+    as_it_is = run.tables_of
+
+    def without_published(arrays):
+        tables = as_it_is(arrays)
+        measured = tables["measured"]
+        return tables | {"measured": measured[measured["variant"] != "published"]}
+
+    monkeypatch.setattr(run, "tables_of", without_published)
+    before = after.digests()
+    result = after("diagnose", "--replicates", "4", "--workers", "1")
+    expected = "diagnose: every replicate of published diverged; lower the learning rate"
+    assert (result.exit_code, result.stderr) == (1, f"mini-exp: {expected}\n")
+    assert after.digests() == before
+
+
 def test_without_replicates_only_what_is_about_no_variant_and_theorems_are_decided(before):
     result = before("diagnose")
     assert result.exit_code == 0, result.output
@@ -169,9 +186,44 @@ def test_without_replicates_only_what_is_about_no_variant_and_theorems_are_decid
     assert "nan" not in (before.directory / "diagnose" / "statements.md").read_text("utf-8")
 
 
-def test_what_was_measured_on_the_run_is_kept(before):
-    assert "published: confidence" in before("diagnose").stdout
-    assert "published: confidence" not in before("diagnose").stdout
+def timed(project, *options):
+    """(variant, instrument) of every line that says how long a measurement took."""
+    result = project("diagnose", *options)
+    assert result.exit_code == 0, result.output
+    lines = re.findall(r"^diagnose: (\S+) +(\S.*?) +\d+\.\d\d s$", result.stdout, re.MULTILINE)
+    return [tuple(line) for line in lines]
+
+
+def test_what_was_measured_on_the_run_says_its_seconds_and_is_kept(before):
+    expected = [
+        (variant, name)
+        for variant in ("published", "corrected_bias")
+        for name in chosen_instruments(None)
+    ]
+    assert timed(before) == expected
+    assert timed(before) == []
+
+
+@pytest.mark.parametrize(
+    ("override", "again"),
+    [("diagnose.bins=20", ["information"]), ("diagnose.confidence=0.8", ["reading"])],
+)
+def test_an_instrument_measures_anew_where_a_key_that_it_reads_changes(
+    before, monkeypatch, override, again
+):
+    """None of the quick ones reads the confidence of its intervals."""
+    monkeypatch.setitem(instruments.INSTRUMENTS, "reading", f"{__name__}")
+    names = "diagnose.instruments=[confidence, information, reading]"
+    timed(before, "--set", names)
+    seen = timed(before, "--set", names, "--set", override)
+    assert seen == [
+        (variant, name) for variant in ("published", "corrected_bias") for name in again
+    ]
+
+
+def measure(stages, confidence):
+    """An instrument, by this module's name."""
+    return pd.DataFrame({"quantity": ["confidence"], "estimate": [confidence]})
 
 
 def test_some_instruments(before):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from mini_exp.diagnostics.evidence import Evidence
@@ -23,7 +24,10 @@ NAMES = {"absolute": "noise, absolute", "relative": "noise, relative", "bins": "
 
 
 def information(evidence: Sequence[Evidence]) -> Figure:
-    """I(T; Y) over I(T; X) of every hidden layer, from the first epoch to the last (marked)."""
+    """I(T; Y) over I(T; X) of every hidden layer, from the first epoch to the last (marked).
+
+    Bars are an estimator's bounds.
+    """
     with style():
         figure, axes = blank(PAGE, 0.9 + 1.5 * len(evidence), len(evidence), len(ESTIMATORS))
         for row, own in zip(axes, evidence, strict=True):
@@ -45,6 +49,9 @@ def information(evidence: Sequence[Evidence]) -> Figure:
                         label=f"layer {i + 1}",
                     )
                     ax.plot(x.iloc[-1], y.iloc[-1], MARKERS[i], color=COLOURS[i], markersize=5)
+                    bars = {"color": COLOURS[i], "linewidth": 0.5, "alpha": 0.5}
+                    ax.hlines(y, *_bounds(own, f"input {estimator}", i + 1), **bars)
+                    ax.vlines(x, *_bounds(own, f"label {estimator}", i + 1), **bars)
                 ax.axvline(saturation, color="black", linestyle=":", label="ln n")
                 ax.axhline(entropy, color="black", linestyle="--", linewidth=0.8, label="H(Y)")
         left = min(ax.get_xlim()[0] for ax in figure.axes)
@@ -62,3 +69,11 @@ def information(evidence: Sequence[Evidence]) -> Figure:
         height = legend_above(figure, axes[0, 0])
         arranged(figure, left=0.8, top=height + 0.2)
     return figure
+
+
+def _bounds(own: Evidence, quantity: str, layer: int) -> tuple[pd.Series, pd.Series]:
+    """Lower and upper, over the epochs."""
+    low, high = (
+        own.of_run_over(quantity, "original", column, layer) for column in ("lower", "upper")
+    )
+    return low, high

@@ -131,13 +131,28 @@ def steps_to_a_critical_point(path: Floats, gradient: Gradient, epsilon: float) 
     return float(below[0]) if len(below) else float("inf")
 
 
-def strict_saddle(theta: Floats) -> Floats:
-    """∇ of x²/2 − y²/2 + y⁴/4: a strict saddle at 0, minima at (0, ±1).
+def strict_saddle(theta: Floats, ratio: float = 1.0) -> Floats:
+    """∇ of ‖x‖²/2 + ρ (y⁴/4 − y²/2), y the last coordinate: a strict saddle at 0, minima at ±e_d.
+
+    At 0 the Hessian is diag(1, …, 1, −ρ). Near it a step of η multiplies x by 1 − η and y by
+    1 + ηρ: from y₀ descent needs ln(1/|y₀|) / ln(1 + ηρ) steps to leave.
+
+    Parameters
+    ----------
+    theta : (..., d) float64
+    ratio : float
+        ρ > 0, of the curvatures along y and along x.
+
+    Returns
+    -------
+    (..., d) float64
 
     Examples
     --------
     >>> strict_saddle(np.array([2.0, 1.0])).tolist()
     [2.0, 0.0]
+    >>> strict_saddle(np.array([0.0, 0.0, 0.5]), ratio=0.5).tolist()
+    [0.0, 0.0, -0.1875]
     """
-    x, y = theta
-    return np.array([x, y**3 - y])
+    x, y = theta[..., :-1], theta[..., -1:]
+    return np.concatenate([x, ratio * (y**3 - y)], axis=-1)

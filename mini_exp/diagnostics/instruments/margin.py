@@ -9,6 +9,7 @@ import torch
 from mini_exp.diagnostics.instruments.exact_margin import linf_margin, mean_margin, median_margin
 from mini_exp.diagnostics.rows import measured
 from mini_exp.diagnostics.stages import STAGES, Stages
+from mini_exp.report.intervals import Interval, t_interval
 from mini_exp.spectral import Floats
 from mini_exp.tasks.mini.network import MiniModel
 
@@ -19,20 +20,21 @@ NOISE_SHARES = (0.1, 0.3, 1.0)
 NOISE_DRAWS = 20
 
 
-def measure(stages: Stages) -> pd.DataFrame:
+def measure(stages: Stages, confidence: float) -> pd.DataFrame:
     """Of the first replicate. Rows per stage:
 
     ``margin`` of a sample, numbered by ``at``, with its bounds: infinite above where no crossing
     was found, and then without an estimate; ``mean margin`` and ``median margin`` of these, bounds
-    carried through; ``noisy accuracy`` on the test set with Gaussian noise of a share (``at``) of
-    each hidden layer's spread on its outputs.
+    carried through; ``clean accuracy`` on the population, and ``lost to noise``, what it falls by
+    with Gaussian noise of a share (``at``) of a hidden layer's spread on its outputs, with its t
+    interval over the samples, each beside itself.
 
     Notes
     -----
     Half a minute per variant, at most ``SAMPLES`` · ``SECONDS`` per stage.
     """
     x = stages.data["train"][0][0][:SAMPLES]
-    tested, truth = (part[0] for part in stages.data["test"])
+    fresh, truth = (part[0] for part in stages.data["population"])
     parts = []
     for stage in STAGES:
         network = stages.networks[stage].replicate(0)
@@ -53,18 +55,37 @@ def measure(stages: Stages) -> pd.DataFrame:
                     upper=margin.high,
                 )
             )
+        clean = shares_right(network, fresh, truth, 1, 0.0)
+        parts.append(measured(stage, "clean accuracy", clean.mean(), len(truth)))
         for layer in range(1, len(network.stacked_layers)):
             for share in NOISE_SHARES:
-                accuracy = noisy_accuracy(network, tested, truth, layer, share)
+                noisy = shares_right(network, fresh, truth, layer, share)
+                lost = _mean(clean - noisy, confidence)
                 parts.append(
-                    measured(stage, "noisy accuracy", accuracy, len(truth), layer=layer, at=share)
+                    measured(
+                        stage,
+                        "lost to noise",
+                        lost.estimate,
+                        len(truth),
+                        layer=layer,
+                        at=share,
+                        lower=lost.low,
+                        upper=lost.high,
+                    )
                 )
     return pd.concat(parts, ignore_index=True)
 
 
+def _mean(values: Floats, confidence: float) -> Interval:
+    """With its t interval; one value has none."""
+    if len(values) == 1:
+        return Interval(float(values[0]), np.nan, np.nan)
+    return t_interval(values, confidence)
+
+
 @torch.no_grad()
-def noisy_accuracy(network: MiniModel, x: Floats, y: Floats, layer: int, share: float) -> float:
-    """Mean accuracy when a layer's output gets Gaussian noise of this share of its own spread.
+def shares_right(network: MiniModel, x: Floats, y: Floats, layer: int, share: float) -> Floats:
+    """How often each sample is classified right when a layer's output gets Gaussian noise.
 
     Parameters
     ----------
@@ -76,12 +97,12 @@ def noisy_accuracy(network: MiniModel, x: Floats, y: Floats, layer: int, share: 
     layer : int
         1 … the number of hidden layers.
     share : float
-        Noise's standard deviation over the root of the layer's mean variance.
+        Noise's standard deviation over the root of the layer's mean variance; 0: no noise.
 
     Returns
     -------
-    float
-        Over ``NOISE_DRAWS`` draws, which are the same in every call.
+    (n,) float64
+        Shares of ``NOISE_DRAWS`` draws, which are the same in every call.
 
     References
     ----------
@@ -92,8 +113,8 @@ def noisy_accuracy(network: MiniModel, x: Floats, y: Floats, layer: int, share: 
     >>> from mini_exp.tasks.mini.stacked_linear import StackedLinear
     >>> one = StackedLinear(torch.ones(1, 1, dtype=torch.float64))
     >>> network = MiniModel([one, one])
-    >>> noisy_accuracy(network, np.array([[1.0], [2.0]]), np.array([1.0, 1.0]), 1, 0.0)
-    1.0
+    >>> shares_right(network, np.array([[1.0], [2.0]]), np.array([1.0, 0.0]), 1, 0.0).tolist()
+    [1.0, 0.0]
     """
     read = torch.from_numpy(x)
     layers = network.stacked_layers
@@ -106,4 +127,4 @@ def noisy_accuracy(network: MiniModel, x: Floats, y: Floats, layer: int, share: 
     for own in layers[layer:-1]:
         read = torch.relu(own(read))
     answers = layers[-1](read)[..., 0].numpy() > 0
-    return float((answers == (y > 0.5)).mean())
+    return np.asarray((answers == (y > 0.5)).mean(axis=0))

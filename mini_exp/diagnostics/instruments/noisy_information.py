@@ -64,8 +64,9 @@ def noisy_information(outputs: Floats, labels: Floats, scale: npt.ArrayLike) -> 
     s = np.asarray(scale, dtype=np.float64)
     if not (np.isfinite(s) & (s > 0)).all():
         raise DomainError(f"information: expected a noise scale > 0, got {s.min()}")
-    squared = np.square(outputs).sum(-1)
-    distance = squared[..., :, None] + squared[..., None, :] - 2 * outputs @ outputs.mT
+    moved = outputs - outputs[..., :1, :]  # or what all share would cancel what tells them apart
+    squared = np.square(moved).sum(-1)
+    distance = squared[..., :, None] + squared[..., None, :] - 2 * moved @ moved.mT
     distance = np.maximum(distance, 0.0) / np.square(s)[..., None, None]
     wide = np.exp(-distance / 8)
     narrow = np.square(np.square(wide))  # exp(−D / 2); ``** 4`` takes five times as long

@@ -49,6 +49,7 @@ OF_A_VARIANT: tuple[Callable[[Evidence], Statement | None], ...] = (
     curvature.sharpness,
     capacity.gap_bound,
     margin.margin,
+    margin.noise,
     topology.topology,
     capacity.random_labels,
     search.search,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from mini_exp.diagnostics.evidence import Evidence
+from mini_exp.diagnostics.instruments.descent import DIMENSIONS, STARTS
 from mini_exp.diagnostics.statements.statement import (
     ALL,
     FAILS,
@@ -11,6 +14,7 @@ from mini_exp.diagnostics.statements.statement import (
     Question,
     Statement,
     exactly,
+    listed,
 )
 from mini_exp.report.intervals import binomial_interval
 
@@ -90,27 +94,35 @@ def rate(own: Evidence) -> Statement | None:
 
 
 def saddles(own: Evidence) -> Statement | None:
-    """Noise against a saddle's stable line."""
+    """Noise against a saddle's stable set."""
     if not own.has("descent"):
         return None
     question = Question(
         "W26",
         "noisy gradient descent leaves saddle points, and does so better than plain descent",
         "003, 1.1, saddle points",
-        "share of runs on x²/2 − y²/2 + y⁴/4 that end at a minimum: perturbed from the saddle's "
-        "stable line; beside it plain from the same line, and plain from random points",
-        "holds if the interval of the perturbed share lies above a half and plain descent from the "
-        "line ends in the saddle",
+        "share of runs on ‖x‖²/2 + ρ (y⁴/4 − y²/2) that end at a minimum, over dimensions and the "
+        "ratio ρ of the curvatures: perturbed from the saddle's stable set; beside it plain from "
+        "there, and plain from random points",
+        "holds if the interval of the smallest perturbed share lies above a half and plain descent "
+        "from the stable set always ends in the saddle",
     )
     perturbed, plain, elsewhere = (
-        own.of_run("", f"left the saddle{suffix}") for suffix in (" perturbed", "", " at random")
+        np.concatenate(
+            [own.of_run_over(f"left the saddle in {d} dimensions {name}") for d in DIMENSIONS]
+        )
+        for name in ("perturbed", "plain", "at random")
     )
-    n = int(perturbed["n"])
-    share = binomial_interval(round(perturbed["estimate"] * n), n, own.diagnose.confidence)
+    steps = "; ".join(
+        f"{d} dimensions {listed(own.of_run_over(f'steps to leave in {d} dimensions'))}"
+        for d in DIMENSIONS
+    )
+    share = binomial_interval(round(perturbed.min() * STARTS), STARTS, own.diagnose.confidence)
     return question.answered(
         ALL,
-        f"perturbed {share}; plain from the line {plain['estimate']:g}, from random points "
-        f"{elsewhere['estimate']:g}: plain descent fails on a set of measure zero only",
+        f"perturbed {share}; plain from the stable set {plain.max():g}, from random points "
+        f"{elsewhere.min():g}: plain descent fails on a set of measure zero only; steps to get "
+        f"halfway out over ρ: {steps}",
         share,
-        HOLDS if share.low > 0.5 and plain["estimate"] == 0 else FAILS,
+        HOLDS if share.low > 0.5 and plain.max() == 0 else FAILS,
     )

@@ -80,9 +80,9 @@ def saturation(own: Evidence) -> Statement | None:
         "information",
     )
     n = own.settings.data.n_train
+    whole = math.log(n) if n > 1 else math.nan  # one input is told from nothing
     shares = {
-        name: own.mean(own.column("original", f"input {name}", 1) / math.log(n))
-        for name in ESTIMATORS
+        name: own.mean(own.column("original", f"input {name}", 1) / whole) for name in ESTIMATORS
     }
     fullest = max(shares.values(), key=lambda share: share.estimate)
     return question.answered(

@@ -57,10 +57,19 @@ def test_descent_converges_below_two_over_beta_and_grows_above(descended):
     np.testing.assert_allclose(steep, 2 * steep.index - 1, rtol=1e-2)  # a share of the start
 
 
-def test_only_the_stable_line_ends_in_the_saddle(descended):
-    assert descended.loc["left the saddle", "estimate"] == 0
-    assert descended.loc["left the saddle perturbed", "estimate"] == 1
-    assert descended.loc["left the saddle at random", "estimate"] == 1
+@pytest.mark.parametrize("dimension", descent.DIMENSIONS)
+def test_only_the_stable_set_ends_in_the_saddle(descended, dimension):
+    for name, share in (("plain", 0), ("perturbed", 1), ("at random", 1)):
+        rows = descended.loc[f"left the saddle in {dimension} dimensions {name}"].set_index("at")[
+            "estimate"
+        ]
+        assert dict(rows) == dict.fromkeys(descent.RATIOS, share)
+
+
+def test_flatter_saddles_are_left_more_slowly(descended):
+    """As the inverse of the curvature, in the limit of small steps."""
+    steps = descended.loc["steps to leave in 10 dimensions"].set_index("at")["estimate"]
+    assert 2 * steps[1.0] < 2 * steps[0.3] < steps[0.1] < np.inf
 
 
 def test_critical_points_come_within_the_bound(descended):

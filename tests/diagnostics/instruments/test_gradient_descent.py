@@ -1,5 +1,7 @@
 """Gradient descent: on a quadratic, on a strict saddle, and its rate."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,34 @@ def test_a_critical_point_comes_within_the_bound(epsilon):
 def test_a_path_may_have_no_critical_point():
     path = descent(np.ones_like, np.zeros(2), 0.1, 5)
     assert steps_to_a_critical_point(path, np.ones_like, 0.5) == np.inf
+
+
+FAMILY = [(2, 1.0), (2, 0.05), (10, 0.3), (50, 0.1), (50, 2.0)]
+
+
+@pytest.mark.parametrize(("dimension", "ratio"), FAMILY)
+def test_descent_leaves_a_saddle_at_the_rate_of_the_linearised_system(dimension, ratio):
+    """x is multiplied by 1 − η, y by 1 + ηρ; the cubic slows y by less than y² / 2 in all."""
+    start = np.append(np.ones(dimension - 1), 1e-6)
+    path = descent(functools.partial(strict_saddle, ratio=ratio), start, 0.1, 2000)
+    near = path[np.abs(path[:, -1]) < 1e-3]
+    k = np.arange(len(near))[:, None]
+    assert len(near) > 30
+    np.testing.assert_allclose(near[:, :-1], 0.9**k * start[:-1], rtol=1e-12)
+    np.testing.assert_allclose(near[:, -1:], 1e-6 * (1 + 0.1 * ratio) ** k, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("dimension", "ratio"), FAMILY)
+def test_a_jump_leaves_a_saddle_in_as_many_steps_as_the_rate_says(dimension, ratio):
+    """Up to y = ½ the factor lies between 1 + ηρ (1 − ¼) and 1 + ηρ."""
+    gradient = functools.partial(strict_saddle, ratio=ratio)
+    start, rng = np.append(np.ones(dimension - 1), 0.0), np.random.default_rng(1)
+    y = np.abs(perturbed_descent(gradient, start, 0.1, 20_000, 1e-3, rng)[:, -1])
+    jump, out = np.flatnonzero(y > 0)[0], np.flatnonzero(y >= 0.5)[0]
+    fewest, most = (
+        np.log(0.5 / y[jump]) / np.log(1 + 0.1 * ratio * slowed) for slowed in (1, 0.75)
+    )
+    assert fewest <= out - jump <= most + 1
 
 
 def test_plain_descent_ends_in_the_saddle_from_its_stable_line():

@@ -49,6 +49,25 @@ def test_equal_outputs_carry_nothing():
     np.testing.assert_allclose([bounds.label_low, bounds.label_high], 0, atol=1e-12)
 
 
+@pytest.mark.parametrize("size", [1.0, 1e-6, 1e-9])
+def test_what_all_outputs_share_carries_nothing(size):
+    """However small what tells them apart is beside it; 2⁻⁵² / 1e-9 of which is rounded away."""
+    rng = np.random.default_rng(0)
+    outputs, labels = rng.normal(size=(20, 5)), rng.integers(0, 2, 20).astype(float)
+    alone, beside = (
+        noisy_information(own, labels, relative_scale(own, 1.0))
+        for own in (outputs, 3.0 + size * outputs)
+    )
+    for name in ("input_low", "input_high", "label_low", "label_high"):
+        assert getattr(beside, name) == pytest.approx(getattr(alone, name), abs=1e-5)
+
+
+def test_one_output_carries_nothing():
+    outputs, labels = np.random.default_rng(0).normal(size=(100, 1, 7)), np.ones((100, 1))
+    seen = noisy_information(outputs, labels, relative_scale(outputs, 0.1))
+    assert not np.any([seen.input_low, seen.input_high, seen.label_low, seen.label_high])
+
+
 def test_binned_information_with_the_label_is_scikit_learn_s():
     rng = np.random.default_rng(0)
     outputs, labels = rng.normal(size=(200, 1)), rng.integers(0, 2, 200).astype(float)

@@ -1,10 +1,12 @@
 """What the instruments say of the stages, put together from what is tested on its own."""
 
+import dataclasses
 import math
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from mini_exp.diagnostics.instruments import (
@@ -18,6 +20,7 @@ from mini_exp.diagnostics.instruments import (
 from mini_exp.diagnostics.instruments.noisy_information import noisy_information
 from mini_exp.diagnostics.stages import layer_outputs
 from mini_exp.tasks.mini.training import scores
+from tests.diagnostics import examples
 from tests.diagnostics.instruments.small_stages import small_stages, values
 
 NOISE = SimpleNamespace(absolute=0.1, relative=0.1)
@@ -131,7 +134,7 @@ def test_the_gap_is_population_minus_training():
 
 def test_margins_keep_their_bounds(monkeypatch):
     monkeypatch.setattr(margin, "SAMPLES", 2)
-    rows = margin.measure(small_stages())
+    rows = margin.measure(small_stages(), 0.95)
     margins = rows[rows["quantity"] == "margin"]
     assert len(margins) == 6
     assert (margins["lower"] <= margins["upper"]).all()
@@ -146,9 +149,47 @@ def test_noise_on_a_layer_lowers_accuracy_to_that_of_guessing():
     x = stages.data["train"][0][0]
     with torch.no_grad():
         y = (network(torch.from_numpy(x))[:, 0] > 0).double().numpy()
-    clean, little, much = (margin.noisy_accuracy(network, x, y, 1, s) for s in (0, 0.3, 1e6))
+    clean, little, much = (
+        margin.shares_right(network, x, y, 1, share).mean() for share in (0, 0.3, 1e6)
+    )
     assert clean == 1
     assert much < little < clean
+
+
+def test_noise_flips_a_linear_decision_as_often_as_a_normal_variable_says():
+    """One unit x + 10 read as x: the decision x > 0 flips with probability Φ(−|x| / σ)."""
+    x = np.linspace(-3, 3, 41)[:, None]
+    network = examples.network([[[1.0]]], [[[1.0]]], biases=([[10.0]], [[-10.0]]))
+    right = margin.shares_right(network.replicate(0), x, (x[:, 0] > 0) * 1.0, 1, 0.5)
+    expected = scipy.stats.norm.cdf(np.abs(x[:, 0]) / (0.5 * x.std()))
+    error = np.sqrt(expected * (1 - expected) / margin.NOISE_DRAWS).mean() / np.sqrt(len(x))
+    assert right.mean() == pytest.approx(expected.mean(), abs=4 * error)  # standard errors
+
+
+def test_what_is_lost_to_noise_is_measured_on_the_population(monkeypatch):
+    monkeypatch.setattr(margin, "SAMPLES", 1)
+    stages = small_stages()
+    rows = margin.measure(stages, 0.95)
+    network = stages.networks["finetuned"].replicate(0)
+    x, y = (part[0] for part in stages.data["population"])
+    clean = values(rows, "clean accuracy", "finetuned")
+    assert clean == ((stages.logits("finetuned", "population")[0] > 0) == y).mean()
+    lost = rows[(rows["stage"] == "finetuned") & (rows["quantity"] == "lost to noise")]
+    assert set(lost["layer"]) == {1, 2, 3}
+    row = lost[(lost["layer"] == 2) & (lost["at"] == 0.3)].iloc[0]
+    expected = clean[0] - margin.shares_right(network, x, y, 2, 0.3).mean()
+    assert row["estimate"] == pytest.approx(expected, abs=1e-12)
+    assert row["lower"] < row["estimate"] < row["upper"]
+
+
+def test_what_one_sample_loses_has_no_interval(monkeypatch):
+    monkeypatch.setattr(margin, "SAMPLES", 1)
+    stages = small_stages()
+    one = {split: (x[:, :1], y[:, :1]) for split, (x, y) in stages.data.items()}
+    rows = margin.measure(dataclasses.replace(stages, data=one), 0.95)
+    lost = rows[rows["quantity"] == "lost to noise"]
+    assert lost["estimate"].notna().all()
+    assert lost[["lower", "upper"]].isna().all(axis=None)
 
 
 def test_homology_starts_with_a_component_per_sample_that_differs():

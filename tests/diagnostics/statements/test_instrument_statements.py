@@ -1,8 +1,9 @@
-"""W15 to W34, W41, W42: every rule gives every verdict that it can give."""
+"""W15 to W34, W41, W42, W49: every rule gives every verdict that it can give."""
 
 import numpy as np
 import pytest
 
+from mini_exp.diagnostics.instruments import descent
 from mini_exp.diagnostics.statements import (
     OF_NO_VARIANT,
     capacity,
@@ -21,7 +22,7 @@ from mini_exp.diagnostics.statements.statement import (
     UNDECIDED,
 )
 from tests.diagnostics.invented import NOISE, SETTINGS, evidence, spread
-from tests.diagnostics.statements.run_rows import of_run, over
+from tests.diagnostics.statements.run_rows import of_layers, of_run, over
 
 ESTIMATORS = ("absolute", "relative", "bins")
 
@@ -50,6 +51,12 @@ def test_saturation(shares, verdict):
     full = np.log(SETTINGS.data.n_train)
     columns = each("input", [full * spread(share, 0.001) for share in shares], layer=1)
     assert information.saturation(evidence(columns)).verdict == verdict
+
+
+def test_saturation_is_undecided_where_there_is_one_input():
+    settings = SETTINGS.model_copy(update={"data": SETTINGS.data.model_copy(update={"n_train": 1})})
+    columns = each("input", (0, 0, 0), layer=1)
+    assert information.saturation(evidence(columns, settings=settings)).verdict == UNDECIDED
 
 
 @pytest.mark.parametrize(
@@ -142,8 +149,15 @@ def test_rate(share, verdict):
     ("perturbed", "plain", "verdict"), [(1, 0, HOLDS), (0.3, 0, FAILS), (1, 1, FAILS)]
 )
 def test_saddles(perturbed, plain, verdict):
-    shares = {" perturbed": perturbed, "": plain, " at random": 1}
-    rows = [("", f"left the saddle{suffix}", np.nan, share) for suffix, share in shares.items()]
+    rows = []
+    for dimension in descent.DIMENSIONS:
+        shares = {"perturbed": perturbed if dimension == 10 else 1, "plain": plain, "at random": 1}
+        for name, share in shares.items():
+            rows += over(
+                f"left the saddle in {dimension} dimensions {name}",
+                {0.1: share, 1.0: 1 if share else 0},
+            )
+        rows += over(f"steps to leave in {dimension} dimensions", {0.1: 900, 1.0: 90})
     assert curvature.saddles(of_run("descent", rows)).verdict == verdict
 
 
@@ -189,6 +203,31 @@ def test_margins_are_compared_by_what_is_proved(tuned, verdict):
         rows.append(("finetuned", "margin", float(i), np.nan, tuned, np.inf))
     rows += [(stage, "median margin", np.nan, 0.1, 0.1, 0.2) for stage in ("original", "finetuned")]
     assert margin.margin(of_run("margin", rows)).verdict == verdict
+
+
+def lost_to_noise(own):
+    """Rows of both networks, of which the clean accuracy is 0.7; in layer 3 most is lost."""
+    rows = []
+    for stage, lost in own.items():
+        rows.append((stage, 0, "clean accuracy", np.nan, 0.7, np.nan, np.nan))
+        for layer in (1, 2, 3):
+            of_layer = lost if layer == 3 else lost / 10
+            for share, loss in ((0.1, of_layer / 2), (0.3, of_layer), (1.0, 0.2)):
+                rows.append(
+                    (stage, layer, "lost to noise", share, loss, loss - 0.001, loss + 0.001)
+                )
+    return of_layers("margin", rows)
+
+
+@pytest.mark.parametrize(
+    ("original", "tuned", "verdict"),
+    [(0.01, 0.01, HOLDS), (0.01, 0.0195, LETTER), (0.0195, 0.01, FAILS), (0.1, 0.1, FAILS)],
+)
+def test_noise(original, tuned, verdict):
+    """A tenth of what is above ½ may be lost: 0.02, with its interval."""
+    own = lost_to_noise({"original": original, "finetuned": tuned})
+    statement = margin.noise(own)
+    assert (statement.verdict, statement.estimate) == (verdict, tuned)
 
 
 @pytest.mark.parametrize(("bar", "verdict"), [(0.5, HOLDS), (0.1, FAILS)])
