@@ -37,9 +37,9 @@ diagnose: $(READY)
 compare: $(READY)
 	$(BIN)/mini-exp compare configs/digits.yaml
 
-# Two processes, a thread each: with more threads than cores PyTorch's wait for one another.
+# A thread each: with more threads than cores PyTorch's wait for one another. A third process works while others wait.
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 smoke: $(READY)
 	$(BIN)/mini-exp run configs/smoke.yaml --force

@@ -1,19 +1,20 @@
 """Pages of the study and of comparisons, for reports to take up: they publish, nobody knows them.
 
 ``pages.json`` in a folder of an experiment's results names the pages for its own report, and those
-that sum them up for the reports of experiments that gather.
+that sum them up for the reports of experiments that gather, each with its SHA-256. Where one of
+them is missing or has other bytes, none is taken up.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from mini_exp.files import write_bytes
+from mini_exp.files import sha256, write_bytes
 from mini_exp.settings.config import Config
 
 PUBLICATION = "pages.json"
@@ -22,8 +23,8 @@ ONLY_LOOK = ("diagnose",)  # commands whose sections other commands' pages do no
 
 class _Publication(BaseModel):
     made_for: str  # SHA-256 of the config
-    pages: list[str]
-    summary: list[str]
+    pages: dict[str, str]  # from a file to its SHA-256
+    summary: dict[str, str]
 
 
 def publish(
@@ -44,8 +45,8 @@ def publish(
     """
     content = {
         "made_for": _identity(config, folder),
-        "pages": list(pages),
-        "summary": list(summary),
+        "pages": {page: sha256(folder / page) for page in pages},
+        "summary": {page: sha256(folder / page) for page in summary},
     }
     write_bytes(folder / PUBLICATION, (json.dumps(content, indent=1) + "\n").encode())
 
@@ -53,22 +54,27 @@ def publish(
 def published_pages(config: Config, directory: Path) -> list[str]:
     """What an experiment's report takes up, relative to its results directory.
 
-    Pages that were made for the same config, as far as they are there; and of every other
-    experiment beside it, where this one gathers, a summary that is there as a whole.
+    Pages that were made for the same config and are there as a whole; and of every other experiment
+    beside it, where this one gathers, a summary that is.
     """
     taken = []
     for folder, publication in _publications(directory):
         if publication.made_for == _identity(config, folder):
-            pages = [f"{folder.name}/{page}" for page in publication.pages]
-            taken += [page for page in pages if (directory / page).is_file()]
+            taken += _whole(directory, folder.name, publication.pages)
     if config.first.data.gathers:
         others = (path for path in sorted(directory.parent.glob("*")) if path.name != config.name)
         for other in others:
             for folder, publication in _publications(other):
-                pages = [f"../{other.name}/{folder.name}/{page}" for page in publication.summary]
-                if all((directory / page).is_file() for page in pages):
-                    taken += pages
+                place = f"../{other.name}/{folder.name}"
+                taken += _whole(directory, place, publication.summary)
     return taken
+
+
+def _whole(directory: Path, place: str, pages: Mapping[str, str]) -> list[str]:
+    """The files, relative to the results directory, if all are as they were published."""
+    files = {f"{place}/{page}": digest for page, digest in pages.items()}
+    whole = all(sha256(directory / file) == digest for file, digest in files.items())
+    return list(files) if whole else []
 
 
 def _publications(directory: Path) -> Iterator[tuple[Path, _Publication]]:

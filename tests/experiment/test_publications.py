@@ -49,9 +49,14 @@ def test_pages_made_for_other_settings_are_not(here):
     assert published_pages(config(seed=2), here) == []
 
 
-def test_a_page_that_is_gone_is_not(here):
-    (here / "study" / "claims.md").unlink()
-    assert published_pages(MINI, here) == ["study/figures/jump.png"]
+@pytest.mark.parametrize("page", ["claims.md", "figures/jump.png"])
+@pytest.mark.parametrize("content", [None, b"", b"other"], ids=["gone", "empty", "other bytes"])
+def test_where_a_page_is_not_as_it_was_none_is_taken_up(here, page, content):
+    path = here / "study" / page
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    assert published_pages(MINI, here) == []
 
 
 def test_an_experiment_that_gathers_takes_up_summaries_of_others(here, digits):
@@ -97,7 +102,7 @@ def test_files_outside_its_folder_are_not_published(here, outside):
     written(here, "secret")
     path = here / "study" / PUBLICATION
     content = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**content, "pages": [outside]}), encoding="utf-8")
+    path.write_text(json.dumps({**content, "pages": {outside: "0" * 64}}), encoding="utf-8")
     assert published_pages(MINI, here) == []
 
 
