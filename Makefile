@@ -2,8 +2,9 @@
 # make study         a thousand replicates of it, and a verdict for every claim
 # make diagnose      why: instruments, interventions and a verdict for every statement
 # make compare       networks for digits, pruned in every way
-# make test          the environment, then all tests but the long ones and those in a browser
-# make check         what a change must pass: lint, types, test, wheel-test, browser-test
+# make test          the environment, then all tests but the long ones, faults and those in a browser
+# make fault-test    kills, full disks, damaged files, signals, hostile input, other surroundings
+# make check         what a change must pass: lint, types, test, fault-test, wheel-test, browser-test
 # make lint          ruff
 # make types         mypy
 # make wheel-test    the wheel, in an empty environment
@@ -22,7 +23,7 @@ ZOO := .venv/.zoo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CHROMIUM := { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
 
-.PHONY: reproduce study diagnose compare test smoke lint types wheel-test browser-test check check-long benchmark gpu-check zoo clean
+.PHONY: reproduce study diagnose compare test fault-test smoke lint types wheel-test browser-test check check-long benchmark gpu-check zoo clean
 
 reproduce: $(READY)
 	$(BIN)/mini-exp run configs/mini.yaml
@@ -37,9 +38,14 @@ diagnose: $(READY)
 compare: $(READY)
 	$(BIN)/mini-exp compare configs/digits.yaml
 
-# A thread each: with more threads than cores PyTorch's wait for one another. A third process works while others wait.
+# Two processes, a thread each: with more threads than cores PyTorch's wait for one another.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) --ignore tests/reliability
+
+fault-test: $(READY)
+	$(PYTEST) tests/reliability
 
 smoke: $(READY)
 	$(BIN)/mini-exp run configs/smoke.yaml --force
@@ -60,7 +66,7 @@ browser-test: $(PLAYWRIGHT)
 	@$(CHROMIUM) || { echo "browser-test needs Chromium on the PATH (Debian: apt-get install chromium)"; exit 1; }
 	$(BIN)/python -m pytest -m browser tests/browser
 
-check: lint types test wheel-test
+check: lint types test fault-test wheel-test
 	@if $(CHROMIUM); then $(MAKE) browser-test; else \
 		echo "The tests in a browser were not run, for there is no Chromium: make browser-test"; fi
 

@@ -112,7 +112,10 @@ def test_what_no_row_depends_on_repeats_no_network(compared):
 
 
 def test_another_theta_starts_anew_and_is_what_the_differences_speak_of(compared):
-    fewer = ("compare.keep=[1]", "compare.parameters=[0.5]", "compare.flops=[]")
+    fewer = (
+        *("compare.keep=[1]", "compare.parameters=[0.5]", "compare.flops=[]"),
+        "compare.controls=false",
+    )
     options = [part for key in (*fewer, "select.theta=0.25") for part in ("--set", key)]
     result = compared("compare", *options)
     assert result.exit_code == 0, result.output

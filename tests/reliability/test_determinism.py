@@ -22,8 +22,8 @@ def threads(number: int) -> dict[str, str]:
     "env",
     [
         pytest.param({}, id="again", marks=pytest.mark.long),
-        pytest.param(threads(1), id="1 thread", marks=pytest.mark.long),  # as `make test` has it
-        pytest.param(threads(2), id="2 threads"),
+        pytest.param(threads(1), id="1 thread", marks=pytest.mark.long),  # as `make` has it
+        pytest.param(threads(2), id="2 threads", marks=pytest.mark.long),
         pytest.param({"PYTHONHASHSEED": "1"}, id="hash seed 1", marks=pytest.mark.long),
         pytest.param(
             {"PYTHONHASHSEED": "2", "PYTHONOPTIMIZE": "1"}, id="hash seed 2", marks=pytest.mark.long

@@ -125,6 +125,7 @@ def test_full_disk(small: Project, may_mount, tried, room: int) -> None:
     tried(f"a full disk during run ({reason})", "one line, exit 1; nothing half-written")
 
 
+@pytest.mark.long
 def test_full_disk_during_a_study(tmp_path: Path, may_mount, tried) -> None:
     study = {"n_population": 200, "rho_num": 2}
     config = experiment_file(tmp_path / "quick.yaml", variants={"corrected": {}}, study=study)

@@ -17,6 +17,7 @@ FILES = {
     "a list": b"- a\n- b\n",
     "text": b"distributed\n",
 }
+OFTEN = [("DASK_CONFIG", "no YAML"), ("HOME", "a list")]
 # Read when Dask is imported, or when the workers start.
 VARIABLES = {
     "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "soon",
@@ -37,8 +38,14 @@ def study(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProc
     )
 
 
-@pytest.mark.parametrize("where", [pytest.param("HOME", marks=pytest.mark.long), "DASK_CONFIG"])
-@pytest.mark.parametrize("case", FILES)
+@pytest.mark.parametrize(
+    ("where", "case"),
+    [
+        pytest.param(where, case, marks=[] if (where, case) in OFTEN else [pytest.mark.long])
+        for where in ("HOME", "DASK_CONFIG")
+        for case in FILES
+    ],
+)
 def test_a_broken_file(tmp_path, environment, case, where, tried):
     folder = tmp_path / ".config" / "dask"
     folder.mkdir(parents=True)

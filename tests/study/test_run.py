@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import socket
 
 import numpy as np
@@ -16,7 +17,7 @@ from click.testing import CliRunner
 from mini_exp.cli import main
 from mini_exp.report import drawing
 from tests.blank_figures import blank_file
-from tests.study.command import chunks, without_study
+from tests.study.command import Study, chunks, without_study
 
 FIGURES = ["jump", "stages", "table1_distributions", "widths_over_rho"]
 MEASURED = ["claims.csv", "claims.md", "costs.json", "costs/measured.json"]  # with seconds in them
@@ -128,6 +129,7 @@ def sixty(undisturbed, tmp_path_factory):
     return study
 
 
+@pytest.mark.long
 def test_fewer_replicates_in_one_large_chunk_by_one_worker(undisturbed, sixty):
     assert sixty.printed.code == 0
     assert chunks(sixty.printed.out) == [(0, 59)]
@@ -137,16 +139,19 @@ def test_fewer_replicates_in_one_large_chunk_by_one_worker(undisturbed, sixty):
     assert sixty.replicates == b"".join([header, *expected])
 
 
+@pytest.mark.long
 def test_another_cluster_on_dask_s_usual_port_does_not_matter(sixty):
     assert sixty.printed.err == []
 
 
 @pytest.fixture(scope="module")
-def again(sixty):
+def again(undisturbed, tmp_path_factory):
     """What the same call once more changes: what it printed, and which files have other bytes."""
-    before = sixty.digests()
-    printed = sixty("--replicates", "60", "--chunk", "100", "--workers", "1")
-    after = sixty.digests()
+    study = Study(undisturbed.config, tmp_path_factory.mktemp("again") / "results")
+    shutil.copytree(undisturbed.results, study.results)
+    before = study.digests()
+    printed = study("--replicates", "100", "--workers", "2", module="mini_exp")
+    after = study.digests()
     assert before.keys() == after.keys()
     return printed, {name for name in before if before[name] != after[name]}
 
@@ -155,7 +160,7 @@ def test_a_second_call_computes_nothing_and_writes_the_same(again):
     printed, changed = again
     assert (printed.code, printed.err) == (0, [])
     assert chunks(printed.out) == []
-    assert "study: 1 of 1 chunks are there" in printed.out
+    assert "study: 2 of 2 chunks are there" in printed.out
     assert changed <= set(MEASURED)
 
 
@@ -164,6 +169,7 @@ def test_a_second_call_does_not_measure_costs_again(again):
     assert changed == set()
 
 
+@pytest.mark.long
 def test_an_external_scheduler(undisturbed, empty, scheduler):
     result = empty("--replicates", "100", "--scheduler", scheduler)
     assert (result.code, result.err) == (0, [])
