@@ -31,9 +31,13 @@ reproduce: $(READY)
 study: $(READY)
 	$(BIN)/mini-exp study configs/mini.yaml --replicates 1000
 
+# Those that take longer too, in the order of `mini_exp/diagnostics/instruments/__init__.py`.
+INSTRUMENTS := confidence, alignment, homogeneity, information, similarity, curvature, capacity, theory, descent, \
+	margin, homology, optimality, random labels, shapes, invariance, generators, soft rank, search, shared weights
+
 diagnose: $(READY)
 	$(BIN)/mini-exp run configs/mini.yaml
-	$(BIN)/mini-exp diagnose configs/mini.yaml --replicates 200
+	$(BIN)/mini-exp diagnose configs/mini.yaml --replicates 200 --set 'diagnose.instruments=[$(INSTRUMENTS)]'
 
 compare: $(READY)
 	$(BIN)/mini-exp compare configs/digits.yaml

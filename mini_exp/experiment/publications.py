@@ -94,6 +94,12 @@ def _is_below(page: str) -> bool:
 
 
 def _identity(config: Config, folder: Path) -> str:
-    """SHA-256 of the config, without what only looks at results, unless the folder is its own."""
+    """SHA-256 of the config, without what only looks at results, unless the folder is its own.
+
+    Which instruments have looked does not count: more of them answer more, and nothing else.
+    """
     read = config.model_copy(update={name: None for name in ONLY_LOOK if name != folder.name})
+    if read.diagnose is not None:
+        any_instruments = read.diagnose.model_copy(update={"instruments": None})
+        read = read.model_copy(update={"diagnose": any_instruments})
     return hashlib.sha256(read.as_yaml().encode()).hexdigest()

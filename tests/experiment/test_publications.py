@@ -106,6 +106,14 @@ def test_files_outside_its_folder_are_not_published(here, outside):
     assert published_pages(MINI, here) == []
 
 
+def test_more_instruments_make_no_other_pages(here):
+    asked = MINI.model_copy(update={"diagnose": Diagnose(instruments=("confidence", "margin"))})
+    plain = MINI.model_copy(update={"diagnose": Diagnose()})
+    folder = written(here / "diagnose", "statements.md")
+    publish(folder, asked, ["statements.md"])
+    assert published_pages(plain, here)[0] == "diagnose/statements.md"
+
+
 def test_what_the_diagnosis_is_asked_touches_its_own_pages_alone(here):
     asked = MINI.model_copy(update={"diagnose": Diagnose()})
     otherwise = MINI.model_copy(update={"diagnose": Diagnose(n_population=7)})
