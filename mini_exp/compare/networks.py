@@ -28,10 +28,10 @@ from mini_exp.settings.sections import Compare
 from mini_exp.settings.settings import Settings
 from mini_exp.spectral import Floats, Integers
 from mini_exp.tasks.images import task
-from mini_exp.tasks.images.threads import fitting_threads
 from mini_exp.tasks.images.training import logits_of, scores_of, seeded
 from mini_exp.tasks.section import Train
 from mini_exp.tasks.task import Samples
+from mini_exp.tasks.threads import fitting_threads
 
 
 def thetas(compare: Compare, settings: Settings) -> list[float]:

@@ -133,7 +133,7 @@ class Selection:
     rescale_dropout : bool
         Whether dropout probabilities are multiplied by the kept share.
     gap : float or None
-        Of widths within a budget: no widths within it can have a Σ λ that is smaller by more than
+        Of widths within a budget: no widths within it can have a sum of losses smaller by more than
         this share.
     layers : tuple of Layer
         Uses of weights, from which parameters and multiply-accumulates are counted.

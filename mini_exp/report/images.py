@@ -107,6 +107,11 @@ def report_values(
         "n_samples": moments.n_samples,
         "flattened": bool(moments.flattened),
         "layers": ", ".join(moments.groups.eigenvalues),
+        "recoveries": {
+            variant: str(selection.recovered)
+            for variant, selection in selections.items()
+            if selection.recovered
+        },
         "gaps": {
             variant: tables.within(selection.gap)
             for variant, selection in selections.items()

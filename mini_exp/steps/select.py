@@ -63,14 +63,12 @@ def run(
     from mini_exp.pruning.selection import first_channels
     from mini_exp.pruning.widths import chosen_widths, spectral_losses
     from mini_exp.steps.networks import saved_network
-    from mini_exp.tasks.images.threads import fitting_threads
     from mini_exp.tasks.task import task_of
+    from mini_exp.tasks.threads import fitting_threads
 
     network = saved_network(settings, original)
-    calibration_batches, covariance = (
-        task_of(settings.data).calibration_batches,
-        settings.covariance,
-    )
+    calibration_batches = task_of(settings.data).calibration_batches
+    covariance = settings.covariance
     batches = calibration_batches(network, samples, covariance.n_samples, covariance.batch_size)
     graph = prunable_graph(network, batches, settings.select.tied)
     rule = width_rule(settings, width_path)

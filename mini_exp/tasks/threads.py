@@ -6,6 +6,10 @@ import contextlib
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
+
+SMALL = 256
+"""Numbers of a sample for which a second thread costs more than it gives."""
 
 
 @contextlib.contextmanager
@@ -20,3 +24,10 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def fitting_threads(x: Tensor) -> Iterator[None]:
+    """One thread for networks on small samples (n, …), else as many as before."""
+    with one_thread() if x[0].numel() <= SMALL else contextlib.nullcontext():
+        yield

@@ -12,10 +12,10 @@ from mini_exp.seeds import Purpose, generator
 from mini_exp.tasks.images.image_data import ImageData, Images
 from mini_exp.tasks.images.models import ImageModel
 from mini_exp.tasks.images.splits import channel_statistics, split_images, standardised
-from mini_exp.tasks.images.threads import fitting_threads
 from mini_exp.tasks.images.training import loss_and_accuracy, seeded, training_epochs
 from mini_exp.tasks.section import Train
 from mini_exp.tasks.task import History, OnEpoch, Samples, Score
+from mini_exp.tasks.threads import fitting_threads
 
 SPLITS = ("train", "validation", "test")
 
